@@ -1,0 +1,46 @@
+# make figures   the default study: every figure and the report, in results/digits
+# make test      lint and tests
+# Each sets up .venv by itself, once.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := figures
+.PHONY: figures test lint format lock clean
+
+figures: $(READY)
+	snakemake --cores all
+
+test: lint
+	python -m pytest
+
+lint: $(READY)
+	ruff check
+	ruff format --check
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: $(READY)
+	ruff check --fix
+	ruff format
+	snakefmt Snakefile workflow
+
+# uv installs several gigabytes of torch in a fraction of pip's time.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "noisescale: $(PYTHON) is older than Python 3.11; call make PYTHON=/path/to/a/newer/python3" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	uv pip install --quiet --python $(VENV)/bin/python --requirements requirements.lock
+	uv pip install --quiet --python $(VENV)/bin/python --no-deps --editable .
+	touch $(READY)
+
+# Pins for every platform and Python from 3.11 on; run after editing the dependencies.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra slurm --no-annotate \
+		--custom-compile-command "make lock" --upgrade --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .snakemake .pytest_cache .ruff_cache

@@ -1,0 +1,37 @@
+# A Bayesian Perspective on Generalization and Stochastic Gradient Descent (Smith & Le, 2018):
+# the grid of trainings, the evidence, the scaling laws, every figure, the report.
+#
+#   snakemake --cores all                                                     the study of config.yaml
+#   snakemake --cores all --configfile workflow/presets/mnist-cpu.yaml        another study
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+localrules:
+    all,
+    study,
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/evidence.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{OUT}/report.html",
+        FIGURES,

@@ -1,0 +1,153 @@
+"""The stages of the workflow by hand: ``python -m noisescale STAGE --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from noisescale.errors import NoisescaleError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one stage; return the exit status.
+
+    A user's error is one line, on the terminal and in the log; everything else that a stage says
+    goes to the log where there is one.
+    """
+    options = vars(_parser().parse_args(arguments))
+    stage, log = options.pop("stage"), options.pop("log")
+    terminal = sys.stderr
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        sys.stderr = open(log, "w", buffering=1, encoding="utf-8")  # noqa: SIM115
+    try:
+        _STAGES[stage](**options)
+    except NoisescaleError as error:
+        for stream in {terminal, sys.stderr}:
+            print(f"noisescale {stage}: {error}", file=stream)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="noisescale", description=__doc__)
+    parser.add_argument("--log", type=Path, help="file for all messages but errors")
+    stages = parser.add_subparsers(dest="stage", required=True)
+
+    def stage(name: str, summary: str, *files: str, optional: tuple[str, ...] = ()):
+        sub = stages.add_parser(name, help=summary, description=summary)
+        for file in files:
+            sub.add_argument(f"--{file}", type=Path, required=file not in optional)
+        return sub
+
+    stage("data", "find or download the data set", "study", "output")
+    stage("evidence", "sweep the prior of a linear model", "study", "data", "output")
+    train = stage("train", "bring a shard of runs up to date", "study", "data", "output")
+    train.add_argument("--shard", required=True, help="its name, see the folder runs")
+    train.add_argument("--threads", type=int, default=1, help="CPU threads")
+    collect = stage("collect", "gather the shards", "study", "output")
+    collect.add_argument("shards", type=Path, nargs="*")
+    stage("scaling", "locate peaks and fit the scaling laws", "study", "runs", "output")
+    figures = stage(
+        "figures",
+        "draw figures",
+        "study",
+        "runs",
+        "evidence",
+        "laws",
+        "folder",
+        optional=("runs", "evidence", "laws"),
+    )
+    figures.add_argument("names", nargs="+", help="such as fig5_learning_rate")
+    stage(
+        "report",
+        "write the report",
+        "study",
+        "runs",
+        "evidence",
+        "laws",
+        "figures",
+        "captions",
+        "output",
+        optional=("runs", "evidence", "laws"),
+    )
+    return parser
+
+
+# Each stage imports what it needs and no more: torch alone takes seconds.
+
+
+def _data(study: Path, output: Path) -> None:
+    from noisescale.data import prepare
+    from noisescale.study import Study
+
+    prepare(Study.from_json(study.read_text()).dataset, output)
+
+
+def _evidence(study: Path, data: Path, output: Path) -> None:
+    from noisescale import evidence_sweep
+
+    evidence_sweep.main(study, data, output)
+
+
+def _train(study: Path, data: Path, output: Path, shard: str, threads: int) -> None:
+    from noisescale.shard import main
+
+    main(study, data, shard, output, threads)
+
+
+def _collect(study: Path, output: Path, shards: list[Path]) -> None:
+    from noisescale import collect
+
+    collect.main(study, shards, output)
+
+
+def _scaling(study: Path, runs: Path, output: Path) -> None:
+    from noisescale import scaling
+
+    scaling.main(study, runs, output)
+
+
+def _figures(
+    study: Path,
+    runs: Path | None,
+    evidence: Path | None,
+    laws: Path | None,
+    folder: Path,
+    names: list[str],
+) -> None:
+    from noisescale import figures as package
+
+    package.main(names, study, runs, evidence, laws, folder)
+
+
+def _report(
+    study: Path,
+    runs: Path | None,
+    evidence: Path | None,
+    laws: Path | None,
+    figures: Path,
+    captions: Path,
+    output: Path,
+) -> None:
+    from noisescale import report
+
+    report.main(study, runs, evidence, laws, figures, captions, output)
+
+
+_STAGES = {
+    "data": _data,
+    "evidence": _evidence,
+    "train": _train,
+    "collect": _collect,
+    "scaling": _scaling,
+    "figures": _figures,
+    "report": _report,
+}
+
+if __name__ == "__main__":
+    # Libraries of linear algebra take every core unless told otherwise before they are loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.exit(main())

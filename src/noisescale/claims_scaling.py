@@ -1,0 +1,151 @@
+"""Claims about the optimum batch size and its scaling (figures 4 to 7, 9 and the collapse)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from noisescale.verdicts import Claim, Estimate, verdict
+
+NO_PEAK = 0.002
+"""A peak that is surely lower than this over the ends of its curve counts as none."""
+SURELY_EDGE = 0.95
+"""Share of resamples with the peak at B = 1 or full batch from which there is none between."""
+LARGE_TRAIN_SIZE = 20_000
+"""The paper finds B_opt ∝ N for training sets from about this size on."""
+ALIGNED = 1.0
+"""Peaks line up in g if they spread less than this many times as much as in B."""
+
+
+def optimum_exists(laws: dict[str, Any]) -> Claim:
+    """Return the claim of figure 4."""
+    return Claim(
+        name="An optimum batch size",
+        figure="fig4_batch_size",
+        paper="At a fixed learning rate there is an optimum batch size that maximizes test "
+        "accuracy.",
+        **_peaks(laws, "batch_size"),
+    )
+
+
+def optimum_at_fixed_epochs(laws: dict[str, Any]) -> Claim:
+    """Return the claim of figure 9."""
+    return Claim(
+        name="The optimum at a fixed number of epochs",
+        figure="fig9_fixed_epochs",
+        paper="There is an optimum batch size as well when the number of epochs, not of updates, "
+        "is held fixed (our reading of the appendix).",
+        **_peaks(laws, "fixed_epochs"),
+    )
+
+
+def _peaks(laws: dict[str, Any], experiment: str) -> dict[str, str]:
+    peaks = [peak for peak in laws["peaks"] if peak["experiment"] == experiment]
+    return {
+        "measured": " ".join(_peak_text(peak) for peak in peaks)
+        or "No curve with three batch sizes.",
+        "criterion": "Every curve has its peak inside its range of B, significantly above both "
+        "ends (the peak sought on some seeds, its height measured on others). None counts if it is "
+        f"surely lower than {100 * NO_PEAK:.1f} points, or at B = 1 or full batch in "
+        f"{SURELY_EDGE:.0%} of the resamples.",
+        "verdict": verdict(*(_has_peak(peak) for peak in peaks)),
+    }
+
+
+def _has_peak(peak: dict[str, Any]) -> bool | None:
+    if not peak["censored"]:
+        return True
+    low = peak["gap_high"] is not None and peak["gap_high"] < NO_PEAK
+    at_limit = peak["batch_argmax"] in (1, peak["train_size"])
+    return False if low or (at_limit and peak["edge_share"] >= SURELY_EDGE) else None
+
+
+def _peak_text(peak: dict[str, Any]) -> str:
+    where = "" if peak["value"] is None else f"{peak['axis']} {peak['value']:g}: "
+    if peak["variant"]:
+        where = f"{peak['variant']}, {where}" if where else f"{peak['variant']}: "
+    gap = _estimate(peak, "gap").points()
+    seeds = f"{peak['n_seeds']} seeds"
+    if peak["censored"]:
+        return f"{where}no usable peak ({peak['reason']}; {gap} above the largest batch; {seeds})."
+    optimum = _estimate(peak, "batch_opt").text(0)
+    return f"{where}B_opt = {optimum}, {gap} above the largest batch ({seeds})."
+
+
+def _estimate(record: dict[str, Any], *names: str) -> Estimate:
+    """Return an estimate from its key and its ends', ``key_low`` and ``key_high`` by default."""
+    name, low, high = names if len(names) == 3 else (*names, f"{names[0]}_low", f"{names[0]}_high")
+    ends = (record[name], record[low], record[high])
+    return Estimate(*(np.nan if end is None else end for end in ends))
+
+
+LAWS = {
+    "learning_rate": ("fig5_learning_rate", "ε", "the learning rate"),
+    "train_size": ("fig6_train_size", "N", "the size of the training set"),
+    "momentum": ("fig7_momentum", "1/(1 − m)", "1/(1 − momentum)"),
+}
+
+
+def proportionality(laws: dict[str, Any], experiment: str) -> Claim:
+    """Return the claim of figure 5, 6 or 7: B_opt is proportional to something."""
+    figure, symbol, words = LAWS[experiment]
+    fits = [fit for fit in laws["exponents"].values() if fit["experiment"] == experiment]
+    criterion = "The interval of the exponent over seeds holds 1 and not 0."
+    if experiment == "train_size":
+        criterion += f" Without N from {LARGE_TRAIN_SIZE:,} on, another exponent decides nothing."
+    return Claim(
+        name=f"B_opt ∝ {symbol}",
+        figure=figure,
+        paper=f"The optimum batch size is proportional to {words}"
+        + (f", from about N = {LARGE_TRAIN_SIZE:,} on." if experiment == "train_size" else "."),
+        measured=" ".join(_fit_text(fit) for fit in fits) or "No curve with three batch sizes.",
+        criterion=criterion,
+        verdict=verdict(*(_is_proportional(fit) for fit in fits)),
+    )
+
+
+def _is_proportional(fit: dict[str, Any]) -> bool | None:
+    if fit["slope"] is None or fit["low"] is None:
+        return None
+    if fit["theory_inside"]:
+        return True if fit["low"] > 0 else None
+    small = fit["experiment"] == "train_size" and fit["line"]["x"][-1] < LARGE_TRAIN_SIZE
+    return None if small else False
+
+
+def _fit_text(fit: dict[str, Any]) -> str:
+    where = f"{fit['variant']}: " if fit["variant"] else ""
+    if fit["slope"] is None:
+        return f"{where}{fit['note']}."
+    return (
+        f"{where}Exponent {_estimate(fit, 'slope', 'low', 'high').text()} (by the scatter about "
+        f"the line [{fit['fit_low']:.2f}, {fit['fit_high']:.2f}]), R² = {fit['r_squared']:.2f}; "
+        f"{fit['n_points']} curves, {fit['n_censored']} left out, {fit['n_seeds']} seeds."
+    )
+
+
+def one_noise_scale(laws: dict[str, Any]) -> Claim | None:
+    """Return the claim of the collapse: for one N, all curves peak at one noise scale.
+
+    None when no training set size has enough usable peaks.
+    """
+    if not laws["collapse"]:
+        return None
+    ratios = [_estimate(size, "ratio", "ratio_low", "ratio_high") for size in laws["collapse"]]
+    texts = [
+        f"N = {size['train_size']}: {size['n_curves']} curves spread "
+        f"{size['spread_batch_opt']:.2f} octaves in B_opt and {size['spread_noise_scale']:.2f} in "
+        f"g, ratio {ratio.text()}."
+        for size, ratio in zip(laws["collapse"], ratios, strict=True)
+    ]
+    return Claim(
+        name="One optimum noise scale",
+        figure="collapse",
+        paper="The noise scale g = ε (N/B − 1) / (1 − m) governs the optimum: curves of different "
+        "ε and m peak at the same g.",
+        measured=" ".join(texts),
+        criterion="For each N, the peaks spread less in log g than in log B: the ratio of the "
+        "standard deviations is below 1 with its whole interval.",
+        verdict=verdict(*(ratio.below(ALIGNED) for ratio in ratios)),
+    )

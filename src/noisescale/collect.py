@@ -1,0 +1,89 @@
+"""Gather a study's shards into its one table of runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisescale import records
+from noisescale.errors import RecordError
+from noisescale.grid import wanted
+from noisescale.study import Study
+
+
+def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
+    """Write ``runs.parquet``: every run that the study wants, and no other.
+
+    Raises
+    ------
+    RecordError
+        A shard is damaged, the shards come from different data or engines, or a wanted run is in
+        none of them.
+    """
+    text = Path(study_path).read_text()
+    study = Study.from_json(text)
+    ids = {run.run_id for run in wanted(study)}
+    tables, sources = [], []
+    for path in shard_paths:
+        metadata = records.read_metadata(path)
+        sources.append(metadata)
+        for key in ("engine_fingerprint", "data_digest"):
+            if metadata[key] != sources[0][key]:
+                raise RecordError(
+                    f"{path}: its {key} is {metadata[key]}, but that of {shard_paths[0]} is "
+                    f"{sources[0][key]}; delete the shard and run the workflow again"
+                )
+        table = records.read_table(path, records.RUNS)
+        tables.append(table.filter(pc.is_in(table["run_id"], pa.array(sorted(ids)))))
+    table = pa.concat_tables(tables)
+    table = table.sort_by([(name, "ascending") for name in _ORDER])
+
+    found = set(table["run_id"].unique().to_pylist())
+    if absent := ids - found:
+        raise RecordError(
+            f"{output}: {len(absent)} of {len(ids)} wanted runs are in no shard, for example "
+            f"{min(absent)}; delete the folder runs beside it and run the workflow again"
+        )
+    final = table.filter(pc.equal(table["update"], table["updates"]))
+    records.write_table(
+        output,
+        table,
+        records.RUNS,
+        {
+            "kind": "runs",
+            "engine_fingerprint": sources[0]["engine_fingerprint"],
+            "data_digest": sources[0]["data_digest"],
+            "study": json.loads(text),
+            "runs": {
+                "wanted": len(ids),
+                "trained": final.num_rows,
+                "diverged": pc.sum(pc.equal(final["status"], "diverged")).as_py() or 0,
+            },
+            "seconds": {"training": pc.sum(final["train_seconds"]).as_py()},
+            "device": ", ".join(sorted({source["device"] for source in sources})),
+            "shards": [
+                {key: source[key] for key in ("runs", "seconds", "device", "versions", "git", "created")}
+                | {"shard": str(path)}
+                for path, source in zip(shard_paths, sources, strict=True)
+            ],
+            **records.provenance(),
+        },
+    )
+
+
+_ORDER = (
+    "train_size",
+    "batch_size",
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "label_noise",
+    "updates",
+    "hidden",
+    "preprocessing",
+    "seed",
+    "update",
+)

@@ -1,0 +1,158 @@
+"""Part I of the paper: logistic regression on two classes, swept over the prior's precision.
+
+The data behind figures 1 and 2. One row of the result is one (seed, label noise, prior precision).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from noisescale import data, evidence, records
+from noisescale.errors import DataError, NoisescaleError
+from noisescale.study import EvidenceSpec, Study
+
+Progress = Callable[[int, int], None]
+"""Called with the number of finished fits and the number of all fits."""
+
+# What a random stream is for; a stream is a function of its seed and purpose alone.
+IMAGES, TRAIN_NOISE, TEST_NOISE = range(3)
+
+
+def sweep(dataset: data.Dataset, spec: EvidenceSpec, progress: Progress | None = None) -> pa.Table:
+    """Fit every combination of seed, label noise and prior precision.
+
+    The inputs' statistics (preprocessing) are those of the drawn training images, not of the whole
+    training split: the model then knows nothing that its N examples do not tell, and the test
+    images stay unseen whichever pool they come from.
+
+    Returns
+    -------
+    pyarrow.Table
+        As `records.EVIDENCE`. ``weight_norm`` leaves out the bias, as the margin does.
+
+    Raises
+    ------
+    DataError
+        The pool has too few images of a class.
+    """
+    rows = []
+    total = len(spec.seeds) * len(spec.label_noise) * len(spec.prior_precision)
+    for seed in spec.seeds:
+        drawn = data.preprocess(draw(dataset, spec, seed), spec.preprocessing)
+        design = evidence.design_matrix(drawn.X_train)
+        basis = evidence.row_space(design)
+        design = design @ basis
+        test_design = evidence.design_matrix(drawn.X_test) @ basis
+        for label_noise in spec.label_noise:
+            labels = noisy_labels(drawn.y_train, label_noise, seed, TRAIN_NOISE)
+            test_labels = noisy_labels(drawn.y_test, label_noise, seed, TEST_NOISE)
+            block = []
+            for minimum in evidence.path(design, labels, spec.prior_precision):
+                logits, test_logits = design @ minimum.weights, test_design @ minimum.weights
+                weight_norm = float(np.linalg.norm((basis @ minimum.weights)[:-1]))
+                ratio = evidence.log_evidence_ratio(minimum, len(labels))
+                block.append(
+                    {
+                        "dataset": dataset.name,
+                        "preprocessing": spec.preprocessing,
+                        "seed": seed,
+                        "label_noise": label_noise,
+                        "prior_precision": minimum.prior_precision,
+                        "train_size": len(labels),
+                        "test_size": len(test_labels),
+                        "n_parameters": len(basis),
+                        "log_evidence_ratio": ratio,
+                        "log_evidence_ratio_per_example": ratio / len(labels),
+                        "cost": minimum.cost,
+                        "half_log_determinant": minimum.half_log_determinant,
+                        "train_accuracy": evidence.accuracy(logits, labels),
+                        "test_accuracy": evidence.accuracy(test_logits, test_labels),
+                        "train_cross_entropy": evidence.cross_entropy(logits, labels),
+                        "test_cross_entropy": evidence.cross_entropy(test_logits, test_labels),
+                        "margin": evidence.margin(logits, labels, weight_norm),
+                        "weight_norm": weight_norm,
+                        "gradient_norm": minimum.gradient_norm,
+                        "newton_steps": minimum.newton_steps,
+                    }
+                )
+                if progress:
+                    progress(len(rows) + len(block), total)
+            rows += reversed(block)
+    return pa.Table.from_pylist(rows, schema=records.EVIDENCE)
+
+
+def draw(dataset: data.Dataset, spec: EvidenceSpec, seed: int) -> data.Dataset:
+    """Return disjoint training and test images of two classes, half of each class, relabelled 0, 1.
+
+    A larger training set of the same seed holds the smaller one; the test images stay the same.
+    """
+    X, y = dataset.X_train, dataset.y_train
+    if spec.pool == "all":
+        X, y = np.concatenate([X, dataset.X_test]), np.concatenate([y, dataset.y_test])
+    random = _generator(seed, IMAGES)
+    half_train, half_test = spec.train_size // 2, spec.test_size // 2
+    train, test = [], []
+    for c in spec.classes:
+        members = random.permutation(np.flatnonzero(y == c))
+        if len(members) < half_train + half_test:
+            raise DataError(
+                f"experiments.evidence: train_size {spec.train_size} and test_size "
+                f"{spec.test_size} need {half_train + half_test} images of class {c}, but "
+                f"{dataset.name} has {len(members)} in pool {spec.pool}"
+            )
+        train.append(members[:half_train])
+        test.append(members[len(members) - half_test :])
+    return replace(
+        dataset,
+        X_train=X[np.concatenate(train)],
+        y_train=np.repeat([0, 1], half_train),
+        X_test=X[np.concatenate(test)],
+        y_test=np.repeat([0, 1], half_test),
+        n_classes=2,
+    )
+
+
+def noisy_labels(labels: np.ndarray, label_noise: float, seed: int, purpose: int) -> np.ndarray:
+    """Return labels of which a fraction, on average, is replaced by fair coin tosses.
+
+    An example that is noisy at one `label_noise` is so, with the same label, at every larger one.
+    """
+    random = _generator(seed, purpose)
+    noisy = random.random(len(labels)) < label_noise
+    return np.where(noisy, random.integers(2, size=len(labels)), labels)
+
+
+def _generator(seed: int, purpose: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose])))
+
+
+def main(study_path: Path, data_path: Path, output: Path, progress: Progress | None = None) -> None:
+    """Run a study's sweep and write ``evidence.parquet``.
+
+    Parameters
+    ----------
+    study_path
+        A resolved study, as `Study.to_json` writes it.
+    data_path
+        What `data.prepare` wrote.
+    """
+    study = Study.from_json(Path(study_path).read_text(encoding="utf-8"))
+    if study.evidence is None:
+        raise NoisescaleError("experiments.evidence: null; expected a block, there is no sweep")
+    dataset = data.load(data_path)
+    began = time.perf_counter()
+    table = sweep(dataset, study.evidence, progress)
+    metadata = {
+        "kind": "evidence",
+        "data_digest": dataset.digest,
+        "study": {"dataset": asdict(study.dataset), "evidence": asdict(study.evidence)},
+        "device": "cpu",
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    records.write_table(output, table, records.EVIDENCE, metadata | records.provenance())

@@ -1,0 +1,111 @@
+"""Final test accuracy against batch size, one curve per setting, peaks marked: in many figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from noisescale import curves
+from noisescale.figures import marks, scales, tables
+from noisescale.figures.inputs import Inputs
+from noisescale.figures.style import Look
+from noisescale.grid import AXIS
+
+X_LABEL = "batch size B"
+Y_LABEL = "final test accuracy"
+
+
+def final(inputs: Inputs, experiment: str) -> pd.DataFrame:
+    """Return mean final test accuracies of an experiment with intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns variant, value (of the experiment's own axis; 0 where that is the batch size),
+        batch_size, noise_scale, and those of `curves.summarize`. Variants in the study's order.
+    """
+    rows = curves.final_rows(curves.experiment_rows(inputs.study, inputs.runs, experiment))
+    axis = AXIS[experiment]
+    value = 0.0 if axis == "batch_size" else rows[axis]
+    variants = tables.order(rows["variant"])
+    # The noise scale is a function of the batch size on each curve, so it makes no more cells.
+    rows = rows.assign(value=value, variant=pd.Categorical(rows["variant"], variants))
+    cells = ["variant", "value", "batch_size", "noise_scale"]
+    parts = [
+        curves.summarize(rows[rows["variant"] == v], cells, "test_accuracy", inputs.study.statistics)
+        for v in variants
+    ]
+    summary = pd.concat(parts, ignore_index=True)
+    return summary.assign(variant=summary["variant"].astype(str))
+
+
+def peaks(inputs: Inputs, experiment: str) -> pd.DataFrame:
+    """Return the fitted peaks of an experiment's curves, see `noisescale.peaks.Peaks`.
+
+    Two columns are added: `value` is 0 where the own axis is the batch size, as in `final`; `note`
+    is empty for a peak that is sure, else ``at most``, ``at least`` (it is at an end of the range)
+    or ``unsure``.
+    """
+    found = pd.DataFrame((inputs.laws or {}).get("peaks", []))
+    if not len(found) or not (found["experiment"] == experiment).any():
+        return pd.DataFrame(columns=["variant", "value", "note"])
+    found = found[found["experiment"] == experiment].copy()
+    found["value"] = found["value"].astype(float).fillna(0.0)
+    found["note"] = [_note(peak) for peak in found.itertuples()]
+    return found.sort_values("value", kind="stable")
+
+
+def _note(peak) -> str:
+    if not peak.censored:
+        return ""
+    if peak.reason != "edge":
+        return "unsure"
+    middle = (peak.batch_min * peak.batch_max) ** 0.5
+    return "at most" if peak.batch_opt < middle else "at least"
+
+
+def tabulate(
+    inputs: Inputs, experiment: str, panel: str, label: Callable[[float], str], x: str = "batch_size"
+) -> pd.DataFrame:
+    """Return curves with their peaks as rows of a figure's table.
+
+    Parameters
+    ----------
+    label
+        The name of a curve from its value on the experiment's own axis.
+    x
+        ``batch_size`` or ``noise_scale``.
+    """
+    summary, found = final(inputs, experiment), peaks(inputs, experiment)
+    at = {"batch_size": "batch_opt", "noise_scale": "noise_scale_opt"}[x]
+    parts = []
+    for (variant, value), part in summary.groupby(["variant", "value"], sort=False):
+        parts.append(tables.curve(panel, label(value), part, x, variant))
+        for peak in found[(found["variant"] == variant) & (found["value"] == value)].itertuples():
+            parts.append(
+                tables.rows(
+                    panel,
+                    "peak",
+                    row=variant,
+                    series=label(value),
+                    x=getattr(peak, at),
+                    y=peak.accuracy,
+                    low=peak.accuracy_low,
+                    high=peak.accuracy_high,
+                    n_seeds=peak.n_seeds,
+                    note=peak.note,
+                )
+            )
+    return tables.stack(parts)
+
+
+def draw(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Draw such a panel."""
+    scales.logarithmic(ax, "x", rows["x"])
+    few = rows.loc[rows["kind"] == "curve", "series"].nunique() <= 2
+    ax.set_ylim(*scales.zoom(rows[["y", "low", "high"] if few else ["y"]].to_numpy()))
+    marks.draw(ax, rows, looks)
+    marks.diverged(ax, rows, looks)
+    ax.set(xlabel=X_LABEL, ylabel=Y_LABEL)

@@ -1,0 +1,97 @@
+"""Ours: every curve of figures 4 to 7 against batch size and against the noise scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from noisescale.figures import Spec, accuracy, layout, marks, scales, style, tables
+from noisescale.figures.inputs import Inputs
+from noisescale.study import Study
+
+_FAMILIES = {
+    "learning_rate": ("learning rate varied", "ε"),
+    "train_size": ("training set size varied", "N"),
+    "momentum": ("momentum varied", "m"),
+    "batch_size": ("base setting", ""),
+}
+_AXES = {"a": "batch_size", "b": "noise_scale", "c": "batch_opt", "d": "noise_scale_opt"}
+
+
+def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
+    """Return curves relative to their own peak (a, b), and the peaks (c, d), of each family.
+
+    A series is ``family: curve``. In (c, d) y is the rank of the family.
+    """
+    parts = []
+    families = [name for name in _FAMILIES if name in inputs.study.experiments]
+    for rank, experiment in enumerate(families):
+        family, symbol = _FAMILIES[experiment]
+        summary = accuracy.final(inputs, experiment)
+        for (variant, value), part in summary.groupby(["variant", "value"], sort=False):
+            name = ", ".join(
+                x for x in (f"{symbol} = {tables.number(value)}" if symbol else "", variant) if x
+            )
+            relative = part["mean"] - part["mean"].max()
+            shown = part.assign(mean=relative, low=np.nan, high=np.nan)
+            for letter in "ab":
+                parts.append(tables.curve(letter, f"{family}: {name}", shown, _AXES[letter]))
+        peaks = accuracy.peaks(inputs, experiment)
+        for letter in "cd" if len(peaks) else "":
+            parts.append(_positions(letter, family, rank, peaks))
+    for size in (inputs.laws or {}).get("collapse", []):
+        for letter, spread in (("c", "spread_batch_opt"), ("d", "spread_noise_scale")):
+            text = f"N = {size['train_size']}: spread {size[spread]:.2f} octaves"
+            parts.append(tables.rows(letter, "remark", series=text))
+    return tables.stack(parts)
+
+
+def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.DataFrame:
+    """Return the peaks of a family one above the other; an interval is one of x here."""
+    height = rank + np.linspace(-0.3, 0.3, len(peaks)) if len(peaks) > 1 else [rank]
+    column = _AXES[letter]
+    return tables.rows(
+        letter,
+        "position",
+        series=f"{family}: peaks",
+        x=peaks[column],
+        y=height,
+        low=peaks[f"{column}_low"],
+        high=peaks[f"{column}_high"],
+        n_seeds=peaks["n_seeds"],
+        note=peaks["note"],
+    )
+
+
+def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
+    """Draw curves above, the positions of their peaks below; B on the left, g on the right."""
+    titles = {"a": "against batch size", "b": "against noise scale", "c": "their peaks"}
+    titles["d"] = titles["c"]
+    figure, axes = layout.panels(table, titles, columns=2, height=2.5)
+    named = table.loc[table["kind"] != "remark", "series"]
+    families = tables.order(series.partition(":")[0] for series in named)
+    family_looks = style.named(families)
+    looks = {series: family_looks[series.partition(":")[0]] for series in named}
+    for (_, letter), ax in axes.items():
+        rows = marks.panel(table, letter)
+        at = table.loc[table["panel"].isin(["a", "c"] if letter in "ac" else ["b", "d"]), "x"]
+        scales.logarithmic(ax, "x", at)
+        ax.set_xlabel("batch size B" if letter in "ac" else "noise scale g = ε (N/B − 1) / (1 − m)")
+        if letter in "ab":
+            ax.set_ylim(*scales.zoom(rows["y"]))
+            ax.set_ylabel("test accuracy − its maximum")
+        else:
+            _name_families(ax, families)
+        marks.draw(ax, rows, looks)
+    layout.legend(figure, family_looks)
+    curves = table[(table["panel"] == "a") & (table["kind"] == "curve")]
+    layout.footnote(figure, table, study, runs=curves, crosses=False)
+    return figure
+
+
+def _name_families(ax: Axes, families: list[str]) -> None:
+    names = [name.removesuffix(" varied").replace(" ", "\n", 1) for name in families]
+    ax.set_yticks(range(len(families)), names)
+    ax.set_ylim(len(families) - 0.2, -0.5)

@@ -1,0 +1,50 @@
+"""Draw figures: tabulate, write the table, compose it, write the pictures."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from noisescale.figures import FIGURES, style
+from noisescale.figures.inputs import Inputs, read
+
+
+def main(
+    names: Sequence[str],
+    study_path: Path,
+    runs_path: Path | None,
+    evidence_path: Path | None,
+    laws_path: Path | None,
+    folder: Path,
+) -> None:
+    """Draw the named figures in one process.
+
+    Parameters
+    ----------
+    names
+        Keys of `noisescale.figures.FIGURES`.
+    study_path
+        The resolved study as JSON.
+    runs_path, evidence_path, laws_path
+        Collected results and scaling laws; None where no named figure needs them.
+    folder
+        Where ``<name>.png``, ``.svg`` and ``.csv`` go.
+
+    Raises
+    ------
+    RecordError
+        An input is missing, damaged, or lacks runs of the study; or `folder` is not writable.
+    """
+    inputs = read(study_path, runs_path, evidence_path, laws_path)
+    for name in names:
+        draw(name, inputs, folder)
+
+
+def draw(name: str, inputs: Inputs, folder: Path) -> None:
+    """Draw one figure."""
+    spec = FIGURES[name]
+    module = importlib.import_module(f"noisescale.figures.{spec.module}")
+    with style.look():
+        table = module.tabulate(spec, inputs)
+        style.save(module.compose(spec, table, inputs.study), table, folder, name)

@@ -1,0 +1,129 @@
+"""Ours: what a fraction of random labels does to the evidence, and to the best batch size."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from noisescale import curves
+from noisescale.figures import Spec, accuracy, layout, marks, scales, style, tables
+from noisescale.figures.inputs import Inputs
+from noisescale.study import Study
+
+_RATIO, _CROSS_ENTROPY = "log evidence ratio E", "test cross-entropy"
+_COLUMNS = {_RATIO: "log_evidence_ratio_per_example", _CROSS_ENTROPY: "test_cross_entropy"}
+_TITLES = {
+    "a": "evidence",
+    "b": "its minimum",
+    "c": "the best prior",
+    "d": "accuracy, paired by seed",
+    "e": "generalization gap",
+    "f": "best batch size",
+}
+_NOISE = "label noise"
+
+
+def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
+    """Return the evidence's rows (a, b, c) and the network's (d, e, f), if the study has them."""
+    parts = []
+    if inputs.study.evidence is not None and len(inputs.study.evidence.label_noise) > 2:
+        parts += _evidence(inputs)
+    if "label_noise" in inputs.study.experiments:
+        parts += _network(inputs)
+    return tables.stack(parts)
+
+
+def _series(noise: float) -> str:
+    return f"label noise {tables.number(noise)}"
+
+
+def _evidence(inputs: Inputs) -> list[pd.DataFrame]:
+    parts = [tables.rows("a", "level", series="E = 0", y=0.0)]
+    for noise in sorted(inputs.study.evidence.label_noise):
+        summary = tables.task(inputs, noise, _COLUMNS[_RATIO])
+        parts += [
+            tables.curve("a", _series(noise), summary, "prior_precision"),
+            tables.minimum("a", _series(noise), summary, "prior_precision"),
+        ]
+    lowest = tables.lowest(inputs, _COLUMNS[_RATIO], _COLUMNS[_RATIO])
+    parts.append(tables.curve("b", _RATIO, lowest, "label_noise"))
+    for series, column in _COLUMNS.items():
+        best = tables.lowest(inputs, column, "log_prior_precision")
+        best[["mean", "low", "high"]] = 10 ** best[["mean", "low", "high"]]
+        parts.append(tables.curve("c", series, best, "label_noise"))
+    return parts
+
+
+def _network(inputs: Inputs) -> list[pd.DataFrame]:
+    rows = curves.final_rows(curves.experiment_rows(inputs.study, inputs.runs, "label_noise"))
+    parts = []
+    for variant in tables.order(rows["variant"]):
+        mine = rows[rows["variant"] == variant]
+        paired = tables.above_full_batch(mine, ["label_noise"], inputs.study.statistics)
+        for noise, part in paired.groupby("label_noise"):
+            parts.append(tables.curve("d", _series(noise), part, "batch_size", variant))
+    found = accuracy.peaks(inputs, "label_noise")
+    for letter, column in (("e", "gap"), ("f", "batch_opt")):
+        for variant, peaks in found.groupby("variant", sort=False):
+            parts.append(
+                tables.rows(
+                    letter,
+                    "point",
+                    row=variant,
+                    series=[_series(value) for value in peaks["value"]],
+                    x=peaks["value"],
+                    y=peaks[column],
+                    low=peaks[f"{column}_low"],
+                    high=peaks[f"{column}_high"],
+                    n_seeds=peaks["n_seeds"],
+                    n_diverged=peaks["n_diverged"],
+                    note=peaks["note"] if letter == "f" else "",
+                )
+            )
+            if letter == "e":
+                parts.append(tables.rows("e", "level", row=variant, series="no gap", y=0.0))
+    return parts
+
+
+def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
+    """Draw Part I in the first row, Part II in the second and, for variants, further ones."""
+    figure, axes = layout.panels(table, _TITLES, columns=3, height=2.5)
+    levels = table[table["panel"].isin(["a", "d"]) & (table["kind"] == "curve")]
+    ordered = style.ordered(sorted(set(levels["series"]), key=lambda name: float(name.split()[-1])))
+    looks = ordered | _LOOKS
+    for (variant, letter), ax in axes.items():
+        rows = marks.panel(table, letter, variant)
+        if letter in "ad":
+            scales.logarithmic(ax, "x", rows["x"])
+        else:
+            ax.set(xlabel=_NOISE, xlim=(-0.06, 1.06) if rows["x"].max() > 0.6 else None)
+        if letter in "cf":
+            scales.logarithmic(ax, "y", rows[["y", "low", "high"]].to_numpy())
+        if letter == "d":
+            ax.set_ylim(*scales.zoom(rows["y"]))
+        marks.draw(ax, rows, looks)
+        if letter == "d":
+            marks.diverged(ax, rows, looks)
+        ax.set(**_LABELS[letter])
+        if letter == "c":
+            low, high = ax.get_ylim()
+            ax.set_ylim(low, high * (high / low) ** 0.4)
+            ax.legend(loc="upper left")
+    layout.legend(figure, ordered)
+    runs = table[(table["panel"] == "d") & (table["kind"] == "curve")]
+    layout.footnote(figure, table, study, runs=runs)
+    return figure
+
+
+_LOOKS = {
+    _RATIO: style.Look("0.15", "P", "-"),
+    _CROSS_ENTROPY: style.Look("0.5", "X", (0, (5, 1.5))),
+}
+_LABELS = {
+    "a": {"xlabel": "prior precision λ", "ylabel": "E per example (nats)"},
+    "b": {"ylabel": "lowest E per example (nats)"},
+    "c": {"ylabel": "λ of the minimum"},
+    "d": {"xlabel": accuracy.X_LABEL, "ylabel": "accuracy − at full batch"},
+    "e": {"ylabel": "gap: peak − full batch"},
+    "f": {"ylabel": "best batch size $B_{opt}$"},
+}

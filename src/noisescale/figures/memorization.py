@@ -1,0 +1,55 @@
+"""Figure 1: a linear model memorizes random labels, and generalizes on informative ones."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from noisescale.figures import Spec, layout, marks, scales, style, tables
+from noisescale.figures.inputs import Inputs
+from noisescale.study import Study
+
+
+def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
+    """Return mean accuracies and margins against the prior precision for both tasks."""
+    parts = []
+    for letter, margin, noise in (("a", "c", 1.0), ("b", "d", 0.0)):
+        for series in ("train", "test"):
+            summary = tables.task(inputs, noise, f"{series}_accuracy")
+            parts.append(tables.curve(letter, series, summary, "prior_precision"))
+        summary = tables.task(inputs, noise, "margin")
+        parts.append(tables.curve(margin, "train", summary, "prior_precision"))
+    if len(table := tables.stack(parts)):
+        parts += [tables.rows(x, "level", series="chance", y=0.5) for x in "ab" if _has(table, x)]
+    return tables.stack(parts)
+
+
+def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
+    """Draw accuracies above, margins below; random labels left, informative labels right."""
+    titles = {
+        "a": "random labels",
+        "b": "informative labels",
+        "c": "random labels: mean margin",
+        "d": "informative labels: mean margin",
+    }
+    figure, axes = layout.panels(table, titles, columns=table["panel"].nunique() // 2, height=2.1)
+    looks = style.named(["train", "test"])
+    margins = table.loc[table["panel"].isin(["c", "d"]), "y"]
+    for (_, letter), ax in axes.items():
+        rows = marks.panel(table, letter)
+        scales.logarithmic(ax, "x", rows["x"])
+        if letter in "ab":
+            ax.set_ylim(0.38, 1.03)
+            ax.set_ylabel("accuracy")
+        else:
+            if (margins > 0).all():
+                scales.logarithmic(ax, "y", margins)
+            ax.set(xlabel="prior precision λ", ylabel="margin (pixel units)")
+        marks.draw(ax, rows, looks)
+    layout.legend(figure, looks)
+    layout.footnote(figure, table, study)
+    return figure
+
+
+def _has(table: pd.DataFrame, letter: str) -> bool:
+    return (table["panel"] == letter).any()

@@ -1,0 +1,127 @@
+"""Axes: logarithmic with a place for zero, readable ticks, and limits that show the effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+_PLAIN = (1e-3, 6e4)
+"""Powers of ten are written out between these, else as 10^k."""
+_LATE = 20
+"""Learning curves are scaled to their last factor of this in updates: the rise is off the axis."""
+
+
+def logarithmic(ax: Axes, axis: str, values: Sequence[float], ticks: bool = False) -> None:
+    """Make an axis logarithmic, with room for zero if zero is among `values`.
+
+    Parameters
+    ----------
+    axis
+        ``x`` or ``y``.
+    values
+        What is plotted on it; NaN are ignored.
+    ticks
+        Label the values themselves, if there are few of them, instead of the powers of ten.
+    """
+    values = np.unique(np.asarray(values, dtype=float))
+    values = values[np.isfinite(values)]
+    positive = values[values > 0]
+    if not len(positive):
+        return
+    set_scale = ax.set_xscale if axis == "x" else ax.set_yscale
+    zero = len(positive) < len(values)
+    if zero:
+        # Linear between 0 and the smallest value, which are shown this many decades apart.
+        gap = float(np.clip(np.log10(positive[-1] / positive[0]) / 7, 0.25, 1))
+        set_scale("symlog", linthresh=positive[0], linscale=gap * (1 - 0.1))
+    else:
+        set_scale("log")
+    _limits(ax, axis, positive, zero)
+    _ticks(getattr(ax, f"{axis}axis"), values, positive, zero, ticks)
+    if zero and axis == "x":
+        _break_mark(ax, positive[0])
+
+
+def _limits(ax: Axes, axis: str, positive: np.ndarray, zero: bool) -> None:
+    low, high = positive[0], positive[-1]
+    margin = max((high / low) ** 0.04, 1.12)
+    bottom = -0.25 * low if zero else low / margin
+    (ax.set_xlim if axis == "x" else ax.set_ylim)(bottom, high * margin)
+
+
+def _ticks(axis, values: np.ndarray, positive: np.ndarray, zero: bool, own: bool) -> None:
+    low, high = positive[0], positive[-1]
+    decades = 10.0 ** np.arange(np.ceil(np.log10(low) - 1e-9), np.log10(high) + 1e-9)
+    many = len(decades)
+    if many > 6:
+        exponents = np.round(np.log10(decades))
+        decades = decades[exponents % np.ceil(many / 6) == 0]
+    if own and len(values) <= 6:
+        major = values
+    elif len(decades) >= 2:
+        major = np.r_[0.0, decades] if zero else decades
+    else:
+        steps = np.outer(10.0 ** np.arange(np.floor(np.log10(low)), 9), (1, 2, 5)).ravel()
+        steps = steps[(steps >= low * 0.99) & (steps <= high * 1.01)][:8]
+        steps = steps if len(steps) else positive
+        major = np.r_[0.0, steps] if zero else steps
+    axis.set_major_locator(FixedLocator(major))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value, major)))
+    minor = LogLocator(subs=range(2, 10) if many < 6 else (1,), numticks=99)
+    axis.set_minor_locator(NullLocator() if own or zero else minor)
+    axis.set_minor_formatter(NullFormatter())
+
+
+def tick_text(value: float, among: np.ndarray) -> str:
+    """Return a tick's label; all labels of an axis are written in the same way."""
+    positive = among[among > 0]
+    if value <= 0:
+        return "0"
+    if positive.min() >= _PLAIN[0] and positive.max() <= _PLAIN[1]:
+        return f"{value:g}"
+    exponent = np.log10(value)
+    if abs(exponent - round(exponent)) < 1e-6:
+        return f"$10^{{{round(exponent)}}}$"
+    return f"{value:.0e}".replace("e-0", "e-")
+
+
+def _break_mark(ax: Axes, smallest: float) -> None:
+    """Two small strokes on the x axis between zero and the smallest positive value."""
+    style = {"color": "0.25", "linewidth": 0.8, "clip_on": False, "zorder": 5}
+    for shift in (0.45, 0.55):
+        ax.plot(
+            [smallest * (shift - 0.03), smallest * (shift + 0.03)],
+            [-0.018, 0.018],
+            transform=ax.get_xaxis_transform(),
+            label="_break",
+            **style,
+        )
+
+
+def zoom(values: Sequence[float], top: float | None = None) -> tuple[float, float]:
+    """Return limits that show where most of `values` lie; far smaller ones are left outside.
+
+    The lower limit is Tukey's fence (the first quartile less 1.5 times the distance from there to
+    the largest value), so that a few runs at chance do not press all others into a line.
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    high = values.max()
+    fence = (quarter := np.quantile(values, 0.25)) - 1.5 * (high - quarter)
+    low = values[values >= fence].min()
+    pad = max(0.06 * (high - low), 0.002)
+    return float(low - pad), float(high + pad if top is None else max(top, high + pad / 2))
+
+
+def learning_curve(ax: Axes, rows: pd.DataFrame) -> None:
+    """Set the axes of accuracy against updates so that differences at the end can be seen."""
+    late = rows["x"] >= rows["x"].max() / _LATE
+    low, high = zoom(rows.loc[late, "y"])
+    ax.set_ylim(low, high)
+    logarithmic(ax, "x", rows.loc[(rows["y"] >= low) | late, "x"])

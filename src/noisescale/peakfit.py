@@ -1,0 +1,213 @@
+"""The peak of one curve: which batch size gives the best test accuracy, and how surely.
+
+Two estimators. The paper's is the batch size of the best mean accuracy. It can only be a value of
+the grid, and jumps about where the peak is broad. The smooth one is the maximum of a local
+quadratic regression of accuracy on log2 B, see `smoothing`. The curve is linear in the accuracies,
+so that a thousand bootstrap resamples are one matrix product.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from noisescale.curves import interval, means
+from noisescale.smoothing import local_quadratic
+
+STEPS_PER_OCTAVE = 32
+"""Resolution of the smooth estimate."""
+COLLAPSE = 2.0
+"""A fall below the peak counts up to this many times the peak's height over the last point."""
+GRID_ERROR = 0.25
+"""How well a peak is placed between its grid points, as a share of their spacing (either way).
+
+In simulations without noise, of peaks of several shapes with the grid in every phase, the estimate
+moved with the phase by up to 0.15 of the spacing (standard deviation); this uniform error has 0.14.
+"""
+ROUNDING = 1e-9
+"""Differences of accuracy below it are rounding errors."""
+EDGE_SHARE = 0.05
+"""A peak is censored when more than this share of the resamples puts it at an end of the range."""
+
+
+@dataclass(frozen=True)
+class PeakFit:
+    """The peak of a curve. Batch sizes in examples; pairs are the ends of intervals.
+
+    Attributes
+    ----------
+    batch_opt, batch_opt_interval, draws
+        The smooth estimate, its interval, and its value in each resample, which holds the scatter
+        of the seeds and the resolution of the grid (`GRID_ERROR`).
+    batch_argmax, batch_argmax_interval
+        The paper's estimate.
+    accuracy, accuracy_interval
+        Height of the smoothed curve at the peak.
+    gap, gap_interval
+        How much higher the peak is than the curve's last point (the largest B), see `held_out_gap`.
+    edge_share
+        Share of the resamples that puts the peak at an end of the range.
+    reason
+        Why the peak is censored; empty when it is not.
+
+        - ``"edge"``: the best B is an end of the range, or cannot be told from it;
+        - ``"flat"``: the top is not significantly higher than either end of the range;
+        - ``"not concave"``: the curve has no rounded top there;
+        - ``"one seed"``: without a second seed nothing can be said.
+    """
+
+    batch_opt: float
+    batch_opt_interval: tuple[float, float]
+    draws: np.ndarray
+    batch_argmax: int
+    batch_argmax_interval: tuple[float, float]
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    gap: float
+    gap_interval: tuple[float, float]
+    edge_share: float
+    reason: str
+
+
+def without_collapse(accuracy: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, int]:
+    """Keep the collapse at a very large noise scale from bending the peak.
+
+    Below some B training fails and accuracy falls off a cliff that says nothing about the shape of
+    the peak. To the left of the best point, batch sizes at which a run diverged are left out with
+    all smaller ones; a fall below the best point counts up to `COLLAPSE` times the height of the
+    peak (or four standard deviations of a paired difference, where that is more).
+
+    Parameters
+    ----------
+    accuracy, diverged : ndarrays of shape (n_seeds, n_points)
+
+    Returns
+    -------
+    accuracy : ndarray of shape (n_seeds, n_kept)
+    first : int
+        Index of the first point kept.
+    """
+    mean = accuracy.mean(axis=0)
+    best = mean.argmax()
+    left = np.flatnonzero(diverged[:, :best].any(axis=0))
+    first = left.max() + 1 if len(left) else 0
+    # With too few points left there is no parabola; the collapsed ones are then kept, and clipped.
+    first = min(first, len(mean) - 3)
+    difference = np.delete(accuracy, best, axis=1) - accuracy[:, [best]]
+    noise = np.sqrt(np.median(difference.var(axis=0, ddof=1))) if len(accuracy) > 1 else 0
+    depth = max(COLLAPSE * (mean[best] - mean[-1]), 4 * noise)
+    return np.maximum(accuracy, accuracy[:, [best]] - depth)[:, first:], first
+
+
+def held_out_gap(heights: np.ndarray, end: int) -> np.ndarray:
+    """Return for each seed how much higher its curve is at the peak than at index `end`.
+
+    The peak is sought in the mean of the *other* seeds, so that choosing the best of many batch
+    sizes does not flatter it: for a flat curve the expected gap is zero.
+
+    Parameters
+    ----------
+    heights : ndarray of shape (n_seeds, n_points)
+    """
+    others = (heights.sum(axis=0) - heights).argmax(axis=1)
+    return heights[np.arange(len(heights)), others] - heights[:, end]
+
+
+def t_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return Student's interval of the mean of `values` (NaN with fewer than two)."""
+    from scipy.special import stdtrit
+
+    n = len(values)
+    if n < 2:
+        return np.nan, np.nan
+    half = stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(n)
+    return values.mean() - half, values.mean() + half
+
+
+def fit_peak(
+    batch_sizes: np.ndarray,
+    accuracy: np.ndarray,
+    diverged: np.ndarray,
+    counts: np.ndarray,
+    confidence: float,
+) -> PeakFit:
+    """Return the peak of a curve with its uncertainty.
+
+    Parameters
+    ----------
+    batch_sizes : ndarray of shape (n_points,)
+        Increasing, at least three.
+    accuracy : ndarray of shape (n_seeds, n_points)
+        Final test accuracies; row s of every curve is the same seed.
+    diverged : boolean ndarray of shape (n_seeds, n_points)
+    counts : ndarray of shape (n_resamples, n_seeds)
+        The bootstrap resamples, see `curves.resamples`.
+    confidence
+        Level of the intervals. The peak is significantly higher than an end of the range when the
+        interval of `held_out_gap` lies above zero.
+    """
+    accuracy = np.asarray(accuracy, dtype=float)
+    n_seeds, n_points = accuracy.shape
+    octaves = np.log2(batch_sizes)
+    kept, first = without_collapse(accuracy, diverged)
+    span = octaves[-1] - octaves[first]
+    fine = np.linspace(octaves[first], octaves[-1], int(np.ceil(span * STEPS_PER_OCTAVE)) + 1)
+    height, curvature = local_quadratic(octaves[first:], fine)
+
+    heights = kept @ height.T
+    curve = heights.mean(axis=0)
+    top = int(curve.argmax())
+    resampled = means(heights, counts)
+    tops = resampled.argmax(axis=1)
+    spacing = np.median(np.diff(octaves))
+    draws = np.exp2(np.clip(fine[tops] + spacing * _dither(accuracy, len(tops)), *fine[[0, -1]]))
+    argmaxes = means(accuracy, counts).argmax(axis=1)
+    best = int(accuracy.mean(axis=0).argmax())
+
+    # The left end of the kept points is an end of the range only if nothing collapsed before it.
+    last = len(fine) - 1
+    ends = [last] if first else [0, last]
+    edge_share = float(np.isin(tops, ends).mean())
+    gaps = {end: held_out_gap(heights, end) for end in (0, last)}
+    significant = {end: t_interval(gaps[end], confidence)[0] > ROUNDING for end in gaps}
+    if n_seeds < 2:
+        reason = "one seed"
+    elif not any(significant.values()):
+        reason = "flat"
+    elif (
+        top in ends
+        or best in (0, n_points - 1)
+        or edge_share > EDGE_SHARE
+        or not all(significant[end] for end in ends)
+    ):
+        reason = "edge"
+    elif curvature[top] @ kept.mean(axis=0) >= 0:
+        reason = "not concave"
+    else:
+        reason = ""
+    return PeakFit(
+        batch_opt=float(np.exp2(fine[top])),
+        batch_opt_interval=_pair(interval(draws, n_seeds, confidence)),
+        draws=draws,
+        batch_argmax=int(batch_sizes[best]),
+        batch_argmax_interval=_pair(interval(batch_sizes[argmaxes], n_seeds, confidence)),
+        accuracy=float(curve[top]),
+        accuracy_interval=_pair(interval(resampled.max(axis=1), n_seeds, confidence)),
+        gap=float(gaps[last].mean()) if n_seeds > 1 else float(curve[top] - curve[last]),
+        gap_interval=_pair(t_interval(gaps[last], confidence)),
+        edge_share=edge_share,
+        reason=reason,
+    )
+
+
+def _dither(accuracy: np.ndarray, n: int) -> np.ndarray:
+    """Return uniform shifts for the resolution of the grid; a function of the curve alone."""
+    random = np.random.default_rng(zlib.crc32(accuracy.tobytes()))
+    return random.uniform(-GRID_ERROR, GRID_ERROR, n)
+
+
+def _pair(ends: tuple[float, float]) -> tuple[float, float]:
+    low, high = ends
+    return float(low), float(high)

@@ -1,0 +1,3 @@
+"""Preprocessing."""
+
+from noisescale.data import preprocess

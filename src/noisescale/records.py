@@ -1,0 +1,249 @@
+"""Result tables: typed Parquet with provenance, written whole or not at all, checked when read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata as distributions
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from noisescale.errors import RecordError
+
+SCHEMA_VERSION = 1
+_KEY = b"noisescale"
+
+RUNS = pa.schema(
+    [
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("hidden", pa.string(), nullable=False),
+        pa.field("preprocessing", pa.string(), nullable=False),
+        pa.field("train_size", pa.int32(), nullable=False),
+        pa.field("batch_size", pa.int32(), nullable=False),
+        pa.field("learning_rate", pa.float64(), nullable=False),
+        pa.field("momentum", pa.float64(), nullable=False),
+        pa.field("weight_decay", pa.float64(), nullable=False),
+        pa.field("label_noise", pa.float64(), nullable=False),
+        pa.field("updates", pa.int32(), nullable=False),
+        pa.field("seed", pa.int32(), nullable=False),
+        pa.field("noise_scale", pa.float64(), nullable=False),
+        pa.field("update", pa.int32(), nullable=False),
+        pa.field("epoch", pa.float64(), nullable=False),
+        pa.field("train_accuracy", pa.float32(), nullable=False),
+        pa.field("train_cross_entropy", pa.float32()),
+        pa.field("test_accuracy", pa.float32(), nullable=False),
+        pa.field("test_cross_entropy", pa.float32()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("diverged_at", pa.int32()),
+        pa.field("train_seconds", pa.float32(), nullable=False),
+    ]
+)
+"""One row per run and evaluation. Cross-entropies are means in nats; null once not finite."""
+
+EVIDENCE = pa.schema(
+    [
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("preprocessing", pa.string(), nullable=False),
+        pa.field("seed", pa.int32(), nullable=False),
+        pa.field("label_noise", pa.float64(), nullable=False),
+        pa.field("prior_precision", pa.float64(), nullable=False),
+        pa.field("train_size", pa.int32(), nullable=False),
+        pa.field("test_size", pa.int32(), nullable=False),
+        pa.field("n_parameters", pa.int32(), nullable=False),
+        pa.field("log_evidence_ratio", pa.float64(), nullable=False),
+        pa.field("log_evidence_ratio_per_example", pa.float64(), nullable=False),
+        pa.field("cost", pa.float64(), nullable=False),
+        pa.field("half_log_determinant", pa.float64(), nullable=False),
+        pa.field("train_accuracy", pa.float64(), nullable=False),
+        pa.field("test_accuracy", pa.float64(), nullable=False),
+        pa.field("train_cross_entropy", pa.float64(), nullable=False),
+        pa.field("test_cross_entropy", pa.float64(), nullable=False),
+        pa.field("margin", pa.float64(), nullable=False),
+        pa.field("weight_norm", pa.float64(), nullable=False),
+        pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("newton_steps", pa.int32(), nullable=False),
+    ]
+)
+"""One row per seed, label noise and prior precision λ. Evidence and cost in nats (sums)."""
+
+PACKAGES = ("noisescale", "snakemake", "torch", "torchvision", "numpy", "scipy", "scikit-learn")
+PACKAGES += ("pandas", "pyarrow", "matplotlib", "seaborn")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it into place when the block succeeds.
+
+    Raises
+    ------
+    RecordError
+        The folder cannot be written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise RecordError(
+            f"{path}: cannot be written ({error.strerror}); make the folder writable or choose "
+            "another one with --directory"
+        ) from error
+    os.close(handle)
+    # mkstemp is private to its owner; results are as readable as any other new file.
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(name, 0o666 & ~umask)
+    try:
+        yield Path(name)
+        os.replace(name, path)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_checksum(path: Path) -> None:
+    """Write ``path.sha256`` in the format of ``sha256sum``.
+
+    It is what Snakemake compares in place of a large file's time of change: a touched or copied
+    result re-runs nothing.
+    """
+    write_text(Path(f"{path}.sha256"), f"{sha256(path)}  {Path(path).name}\n")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 digest of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_table(
+    path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[str, Any]
+) -> None:
+    """Write a table with its provenance, and its checksum beside it.
+
+    Parameters
+    ----------
+    path
+        The file; missing folders are made.
+    table
+        Columns as in `schema`; cast to its types.
+    metadata
+        JSON-ready; stored under the key ``noisescale`` with the schema's version.
+    """
+    metadata = {"schema_version": SCHEMA_VERSION} | metadata
+    table = table.select(schema.names).cast(schema)
+    table = table.replace_schema_metadata({_KEY: json.dumps(metadata).encode()})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    write_checksum(path)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a table that `write_table` wrote.
+
+    Raises
+    ------
+    RecordError
+        The file is missing, damaged, of another schema, or from another version.
+    """
+    read_metadata(path)
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+    if not table.schema.equals(schema):
+        raise RecordError(
+            f"{path}: its columns are not those of noisescale's schema {SCHEMA_VERSION}; "
+            "delete the file and run the workflow again"
+        )
+    return table
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Return the provenance stored in a table's file; same errors as `read_table`."""
+    path = Path(path)
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file; run the workflow to make it")
+    try:
+        stored = pq.read_metadata(path).metadata or {}
+        metadata = json.loads(stored[_KEY])
+    except KeyError as error:
+        raise RecordError(
+            f"{path}: not written by noisescale; move it away and run the workflow again"
+        ) from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if metadata["schema_version"] != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path}: schema version {metadata['schema_version']}, expected {SCHEMA_VERSION}; "
+            "delete the file and run the workflow again"
+        )
+    return metadata
+
+
+def _damaged(path: Path, error: Exception) -> RecordError:
+    return RecordError(
+        f"{path}: damaged or truncated ({str(error).splitlines()[0]}); "
+        "delete the file and run the workflow again"
+    )
+
+
+def provenance() -> dict[str, Any]:
+    """Return where and with what a result was made: versions, machine, git state, time (UTC)."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(distributions.PackageNotFoundError):
+            versions[name] = distributions.version(name)
+    return {
+        "versions": versions,
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+        },
+        "git": _git(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit of the source tree that this module is in, or None outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None

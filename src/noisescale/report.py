@@ -1,0 +1,193 @@
+"""The report: one HTML page that needs nothing else, with claims, figures, laws and settings."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noisescale import figures, records, report_tables
+from noisescale.claims import claims
+from noisescale.errors import RecordError
+from noisescale.figures.inputs import Inputs, read
+from noisescale.study import Study
+from noisescale.verdicts import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report: its files as data URIs, its caption as HTML."""
+
+    name: str
+    title: str
+    part: str
+    png: str
+    csv: str
+    caption: str
+    alternative: str
+
+    @property
+    def label(self) -> str:
+        """Its heading, with the number of the paper's figure where it has one."""
+        number = self.name.partition("_")[0].removeprefix("fig")
+        return f"Figure {number}. {self.title}" if number.isdecimal() else self.title
+
+
+def main(
+    study_path: Path,
+    runs_path: Path | None,
+    evidence_path: Path | None,
+    laws_path: Path | None,
+    figures_folder: Path,
+    captions_folder: Path,
+    output: Path,
+) -> None:
+    """Write the report of a study.
+
+    Parameters
+    ----------
+    study_path
+        The resolved study as JSON.
+    runs_path, evidence_path, laws_path
+        Collected results and scaling laws; None for a study without trainings or without evidence.
+    figures_folder, captions_folder
+        Where the study's figures are, and a ``.rst`` caption for each.
+    output
+        The HTML file.
+
+    Raises
+    ------
+    RecordError
+        A file is missing, damaged, or not one of ours; or `output` cannot be written.
+    """
+    inputs = read(study_path, runs_path, evidence_path, laws_path)
+    pictures = [picture(s, figures_folder, captions_folder) for s in figures.wanted(inputs.study)]
+    metadata = {
+        name: records.read_metadata(path)
+        for name, path in (("runs", runs_path), ("evidence", evidence_path))
+        if path is not None
+    }
+    laws_caption, _ = caption(captions_folder / "scaling_laws.rst")
+    records.write_text(output, render(inputs, pictures, metadata, laws_caption))
+
+
+def render(
+    inputs: Inputs, pictures: Sequence[Picture], metadata: dict[str, Any], laws_caption: str
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    metadata
+        The provenance of ``runs`` and ``evidence``, those that there are.
+    laws_caption
+        HTML.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found = claims(inputs.study, inputs.runs, inputs.evidence, inputs.laws)
+    return environment.get_template("report.html.j2").render(
+        study=inputs.study,
+        summary=summary(inputs.study, found, inputs.laws, metadata),
+        claims=found,
+        pictures=pictures,
+        laws_caption=laws_caption,
+        exponents=report_tables.exponents(inputs.laws),
+        peaks=report_tables.peaks(inputs.laws),
+        settings=report_tables.settings(inputs.study),
+        experiments=report_tables.experiments(inputs.study),
+        provenance=report_tables.provenance(metadata),
+        versions=report_tables.versions(metadata),
+        shards=report_tables.shards(metadata),
+        anchors={p.name for p in pictures},
+    )
+
+
+def summary(
+    study: Study, found: Sequence[Claim], laws: dict[str, Any] | None, metadata: dict[str, Any]
+) -> list[str]:
+    """Return the study in at most five lines."""
+    counts = {
+        word: sum(claim.verdict == word for claim in found)
+        for word in (SUPPORTED, UNDECIDED, NOT_SUPPORTED)
+    }
+    lines = [
+        f"Of {len(found)} claims of the paper, "
+        + ", ".join(f"{count} {_are(count)} {word}" for word, count in counts.items() if count)
+        + "."
+    ]
+    for figure in ("fig2_evidence", "fig4_batch_size"):
+        lines += [f"{c.name}: {c.measured}" for c in found if c.figure == figure][:1]
+    fitted = [law for law in report_tables.exponents(laws) if law["slope"]]
+    if fitted:
+        lines.append(
+            "Exponents of the best batch size, 1 in theory: "
+            + "; ".join(f"{law['slope']} on {law['variable']}" for law in fitted)
+            + "."
+        )
+    lines.append(report_tables.effort(metadata))
+    return lines
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def picture(spec: figures.Spec, figures_folder: Path, captions_folder: Path) -> Picture:
+    """Return a figure ready for the page.
+
+    Raises
+    ------
+    RecordError
+        One of its files is missing.
+    """
+    html, alternative = caption(Path(captions_folder) / spec.caption)
+    stem = Path(figures_folder) / spec.name
+    return Picture(
+        name=spec.name,
+        title=spec.title,
+        part=spec.part,
+        png=data_uri(stem.with_suffix(".png"), "image/png"),
+        csv=data_uri(stem.with_suffix(".csv"), "text/csv"),
+        caption=html,
+        alternative=alternative,
+    )
+
+
+def caption(path: Path) -> tuple[str, str]:
+    """Return a caption as HTML, and its first paragraph as plain text."""
+    from docutils.core import publish_parts
+    from docutils.writers.html5_polyglot import Writer
+    from markupsafe import Markup
+
+    text = _read(path).decode("utf-8")
+    # A caption cannot read files nor bring HTML of its own.
+    settings = {"raw_enabled": False, "file_insertion_enabled": False, "report_level": 5}
+    html = publish_parts(text, writer=Writer(), settings_overrides=settings)["body"]
+    first = text.strip().split("\n\n")[0].replace("*", "")
+    return Markup(html), " ".join(first.split())
+
+
+def data_uri(path: Path, media_type: str) -> str:
+    """Return a file as a data URI."""
+    return f"data:{media_type};base64,{base64.b64encode(_read(path)).decode('ascii')}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"{path}: cannot be read ({error.strerror}); run the workflow to make it"
+        ) from error

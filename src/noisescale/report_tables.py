@@ -1,0 +1,213 @@
+"""The tables of the report: plain rows of text, from the study, the laws and the provenance."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from noisescale import grid
+from noisescale.study import BatchRange, Experiment, Study
+
+Rows = list[tuple[str, str]]
+
+
+def exponents(laws: dict[str, Any] | None) -> list[dict[str, str]]:
+    """Return a row for each fitted exponent of B_opt; `slope` is empty where there is none."""
+    rows = []
+    for law in (laws or {}).get("exponents", {}).values():
+        fitted = law["slope"] is not None
+        rows.append(
+            {
+                "variable": law["variable"],
+                "variant": law["variant"],
+                "slope": fitted and _estimate(law["slope"], law["low"], law["high"], "{:.2f}"),
+                "scatter": fitted and _interval(law["fit_low"], law["fit_high"], "{:.2f}"),
+                "slope_argmax": fitted and f"{law['slope_argmax']:.2f}",
+                "r_squared": "" if law["r_squared"] is None else f"{law['r_squared']:.2f}",
+                "curves": f"{law['n_points']} of {law['n_points'] + law['n_censored']}",
+                "note": law["note"],
+            }
+        )
+    return [{key: value or "" for key, value in row.items()} for row in rows]
+
+
+def peaks(laws: dict[str, Any] | None) -> list[dict[str, str]]:
+    """Return a row for the peak of each curve."""
+    rows = []
+    for peak in (laws or {}).get("peaks", []):
+        curve = peak["experiment"].replace("_", " ")
+        value = "" if peak["value"] is None else f"{peak['axis'].replace('_', ' ')} "
+        rows.append(
+            {
+                "experiment": curve,
+                "curve": ", ".join(
+                    x for x in (value and f"{value}{peak['value']:g}", peak["variant"]) if x
+                ),
+                "batch_opt": _of(peak, "batch_opt", "{:.3g}"),
+                "batch_argmax": f"{peak['batch_argmax']:g}",
+                "range": f"{peak['batch_min']} – {peak['batch_max']}",
+                "noise_scale": _of(peak, "noise_scale_opt", "{:.3g}"),
+                "accuracy": _of(peak, "accuracy", "{:.2f}", 100),
+                "gap": _of(peak, "gap", "{:.2f}", 100),
+                "runs": f"{peak['n_diverged']} of {peak['n_seeds'] * peak['n_batch_sizes']}",
+                "censored": peak["reason"],
+            }
+        )
+    return rows
+
+
+def _of(record: dict[str, Any], name: str, form: str, scale: float = 1) -> str:
+    values = [record[name], record[f"{name}_low"], record[f"{name}_high"]]
+    return _estimate(*(None if v is None else scale * v for v in values), form)
+
+
+def _estimate(value: float | None, low: float | None, high: float | None, form: str) -> str:
+    if value is None:
+        return "–"
+    return f"{form.format(value)} {_interval(low, high, form)}".strip()
+
+
+def _interval(low: float | None, high: float | None, form: str) -> str:
+    return "" if low is None or high is None else f"[{form.format(low)}, {form.format(high)}]"
+
+
+def settings(study: Study) -> Rows:
+    """Return what holds for the whole study."""
+    rows = [
+        ("study", study.name),
+        ("data set", study.dataset.name + (f" ({study.dataset.path})" if study.dataset.path else "")),
+        ("device", study.device),
+        ("bootstrap", f"{study.statistics.bootstrap} resamples of the seeds"),
+        ("confidence", f"{100 * study.statistics.confidence:g} %"),
+    ]
+    if (spec := study.evidence) is not None:
+        rows += [
+            ("evidence: classes", _values(spec.classes)),
+            ("evidence: examples", f"{spec.train_size} train, {spec.test_size} test ({spec.pool})"),
+            ("evidence: prior precision λ", _values(spec.prior_precision)),
+            ("evidence: label noise", _values(spec.label_noise)),
+            ("evidence: preprocessing", spec.preprocessing),
+            ("evidence: seeds", f"{len(spec.seeds)}"),
+        ]
+    return rows
+
+
+def experiments(study: Study) -> dict[str, Any]:
+    """Return the axes as columns, and a row of values for each experiment of Part II."""
+    axes = ["hidden", "preprocessing", "train_size", "batch_size", "learning_rate", "momentum"]
+    axes += ["weight_decay", "label_noise", "updates", "epochs", "seeds"]
+    rows = []
+    for name, experiment in study.experiments.items():
+        values = experiment.axes | {"batch_size": _batch_sizes(experiment)}
+        values["seeds"] = f"{len(experiment.axes['seeds'])}"
+        cells = [
+            x if isinstance(x := values.get(axis, "–"), str) else _values(x) for axis in axes
+        ]
+        runs = sum(1 for _ in grid.expand(experiment))
+        rows.append([name.replace("_", " "), *cells, f"{runs}"])
+    return {"axes": ["experiment", *(axis.replace("_", " ") for axis in axes), "runs"], "rows": rows}
+
+
+def _batch_sizes(experiment: Experiment) -> str:
+    sizes = experiment.batch_size
+    if isinstance(sizes, BatchRange):
+        return f"{sizes.start} to {sizes.stop or 'full'}, {sizes.per_octave:g} per octave"
+    return _values(sizes)
+
+
+def _values(values: list[Any]) -> str:
+    """List values; only ends and number of a long list."""
+    texts = [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+    if len(texts) > 12:
+        return f"{texts[0]} to {texts[-1]}, {len(texts)} values"
+    return ", ".join(texts)
+
+
+def provenance(metadata: dict[str, Any]) -> Rows:
+    """Return with what, where, when and in what time the results were computed."""
+    rows = []
+    for name, meta in metadata.items():
+        machine, git = meta.get("machine") or {}, meta.get("git")
+        processor = f"{machine.get('processor', '')}, {machine.get('cores', '?')} cores"
+        facts = [
+            ("device", meta.get("device", "")),
+            ("machine", f"{machine.get('system', '')}, {processor}" if machine else ""),
+            ("source", _git(git) if "git" in meta else ""),
+            ("engine", meta.get("engine_fingerprint", "")),
+            ("data digest", meta.get("data_digest", "")),
+            ("written", meta.get("created", "")),
+            ("time", duration(_seconds(meta))),
+        ]
+        rows += [(f"{name}: {fact}", str(value)) for fact, value in facts if value]
+    return rows
+
+
+def _git(git: dict[str, Any] | None) -> str:
+    if not git:
+        return "not in a git checkout"
+    return f"commit {git.get('commit', '?')}" + (" with local changes" if git.get("dirty") else "")
+
+
+def versions(metadata: dict[str, Any]) -> Rows:
+    """Return the versions of the software; where results differ, all of them."""
+    found: dict[str, set[str]] = {}
+    for meta in metadata.values():
+        for source in (meta, *(meta.get("shards") or [])):
+            for name, version in (source.get("versions") or {}).items():
+                found.setdefault(name, set()).add(version)
+    return [(name, ", ".join(sorted(values))) for name, values in found.items()]
+
+
+def shards(metadata: dict[str, Any]) -> list[dict[str, str]]:
+    """Return a row for each training job's file."""
+    rows = []
+    for shard in metadata.get("runs", {}).get("shards") or []:
+        runs = shard.get("runs")
+        runs = runs.get("trained", "") if isinstance(runs, dict) else runs
+        rows.append(
+            {
+                "name": _shard_name(str(shard.get("shard", ""))),
+                "runs": "" if runs is None else str(runs),
+                "device": str(shard.get("device", "")),
+                "time": duration(_seconds(shard)),
+                "written": str(shard.get("created", "")),
+            }
+        )
+    return rows
+
+
+def _shard_name(path: str) -> str:
+    return path.rpartition("/runs/")[2].removesuffix(".parquet")
+
+
+def effort(metadata: dict[str, Any]) -> str:
+    """Say how many runs there are, how many diverged, and how long they took."""
+    parts = []
+    if (runs := metadata.get("runs")) is not None:
+        counts = runs.get("runs") or {}
+        if "trained" in counts:
+            parts.append(
+                f"{counts['trained']} of {counts.get('wanted', counts['trained'])} wanted runs "
+                f"were trained, of which {counts.get('diverged', 0)} diverged (they count as "
+                "guessing)"
+            )
+        if time := duration(_seconds(runs)):
+            parts.append(f"training took {time} of computing time on {runs.get('device', '?')}")
+    if (evidence := metadata.get("evidence")) is not None and (time := duration(_seconds(evidence))):
+        parts.append(f"the evidence sweep took {time}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else "No record of the effort."
+
+
+def _seconds(meta: dict[str, Any]) -> float | None:
+    seconds = meta.get("seconds")
+    return sum(seconds.values()) if isinstance(seconds, dict) else seconds
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time as people say it, e.g. ``0:02:05`` or ``12.3 s``."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{datetime.timedelta(seconds=round(seconds))}"

@@ -1,0 +1,98 @@
+"""Verdicts on claims: estimates with intervals, judged against thresholds fixed in advance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from noisescale.curves import interval, means
+
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper and what became of it. All fields are text to be read.
+
+    Attributes
+    ----------
+    name
+        What it is about, in a few words.
+    figure
+        The figure that shows it, e.g. ``fig4_batch_size``.
+    paper
+        What the paper claims.
+    measured
+        What was found: numbers, intervals, number of seeds.
+    criterion
+        The rule by which it is judged.
+    verdict
+        ``"supported"``, ``"not supported"`` or ``"undecided"``.
+    """
+
+    name: str
+    figure: str
+    paper: str
+    measured: str
+    criterion: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; NaN ends where there is no interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def above(self, threshold: float) -> bool | None:
+        """Tell whether the interval lies above `threshold`; None if it straddles it."""
+        if self.low > threshold:
+            return True
+        return False if self.high <= threshold else None
+
+    def below(self, threshold: float) -> bool | None:
+        """Tell whether the interval lies below `threshold`; None if it straddles it."""
+        if self.high < threshold:
+            return True
+        return False if self.low >= threshold else None
+
+    def text(self, digits: int = 2, scale: float = 1, unit: str = "") -> str:
+        """Return e.g. ``"1.2 % [0.8, 1.6]"`` with scale=100, unit=" %", digits=1."""
+        mean, low, high = (f"{scale * x:.{digits}f}" for x in (self.mean, self.low, self.high))
+        return f"{mean}{unit}" + ("" if np.isnan(self.low) else f" [{low}, {high}]")
+
+    def percent(self) -> str:
+        """Return it as a percentage."""
+        return self.text(1, 100, " %")
+
+    def points(self) -> str:
+        """Return it as a difference in percentage points."""
+        return self.text(2, 100, " points")
+
+
+def verdict(*answers: bool | None) -> str:
+    """Return the verdict on a claim that holds when all of `answers` are true."""
+    if any(answer is False for answer in answers):
+        return NOT_SUPPORTED
+    return UNDECIDED if None in answers or not answers else SUPPORTED
+
+
+def estimate(values: np.ndarray, counts: np.ndarray, confidence: float) -> Estimate:
+    """Return the mean of one value per seed with its bootstrap interval.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_seeds,)
+    counts : ndarray of shape (n_resamples, n_seeds)
+    """
+    low, high = interval(means(values[:, None], counts)[:, 0], len(values), confidence)
+    return Estimate(float(np.nanmean(values)), float(low), float(high))
+
+
+def of_draws(value: float, draws: np.ndarray, n_seeds: int, confidence: float) -> Estimate:
+    """Return a statistic with the interval of its bootstrap draws."""
+    low, high = interval(draws, n_seeds, confidence)
+    return Estimate(float(value), float(low), float(high))

@@ -1,0 +1,129 @@
+"""Verdicts follow the data: what holds is supported, what fails is not, noise decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic import synthetic_evidence, synthetic_runs, synthetic_study
+
+from noisescale.claims import claims
+from noisescale.scaling import scaling_laws
+from noisescale.verdicts import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Estimate, verdict
+
+STUDY = synthetic_study(bootstrap=200)
+
+
+def judged(study=STUDY, evidence=None, **options) -> dict:
+    """The claims on made-up results, by name."""
+    runs = synthetic_runs(study, **options)
+    evidence = synthetic_evidence(study) if evidence is None else evidence
+    found = claims(study, runs, evidence, scaling_laws(study, runs))
+    return {claim.name: claim for claim in found}
+
+
+def test_where_the_theory_holds_every_claim_is_supported():
+    found = judged(noise=0.002)
+    assert {name: claim.verdict for name, claim in found.items()} == dict.fromkeys(found, SUPPORTED)
+    assert len(found) == 11
+    figures = {claim.figure.split("_")[0] for claim in found.values()}
+    assert figures == {f"fig{number}" for number in range(1, 10)} | {"collapse"}
+
+
+def test_claims_say_how_many_seeds_they_rest_on():
+    for claim in judged(noise=0.002).values():
+        assert "10 seeds" in claim.measured or claim.figure == "collapse"
+        assert claim.criterion.endswith(".") and claim.paper.endswith(".")
+
+
+def test_other_exponents_do_not_support_proportionality():
+    found = judged(noise=0.0005, exponents=(0.5, 0.5, 0.5))
+    assert found["B_opt ∝ ε"].verdict == NOT_SUPPORTED
+    assert found["B_opt ∝ 1/(1 − m)"].verdict == NOT_SUPPORTED
+    # The paper claims proportionality to N for N far larger than these.
+    assert found["B_opt ∝ N"].verdict == UNDECIDED
+
+
+def test_curves_that_only_fall_have_no_optimum():
+    found = judged(noise=0.0005, batch_opt=0.25)
+    assert found["An optimum batch size"].verdict == NOT_SUPPORTED
+    assert found["B_opt ∝ ε"].verdict == UNDECIDED
+    assert "no estimate" in found["B_opt ∝ ε"].measured
+
+
+def test_an_optimum_below_the_range_is_undecided():
+    curve = replace(STUDY.experiments["batch_size"], batch_size=[32, 64, 128, 256, "full"])
+    study = replace(STUDY, experiments={"batch_size": curve}, evidence=None)
+    runs = synthetic_runs(study, noise=0.0005, batch_opt=4)
+    (claim,) = claims(study, runs, None, scaling_laws(study, runs))
+    assert claim.verdict == UNDECIDED and "edge" in claim.measured
+
+
+def test_a_flat_curve_has_no_gap_and_no_optimum():
+    found = judged(noise=0.0005, gap=0.0)
+    assert found["An optimum batch size"].verdict == NOT_SUPPORTED
+    assert found["The generalization gap"].verdict != SUPPORTED
+
+
+def test_noise_leaves_claims_undecided():
+    found = judged(noise=0.03)
+    assert found["An optimum batch size"].verdict == UNDECIDED
+
+
+def test_one_seed_decides_nothing_about_training():
+    found = judged(synthetic_study(seeds=1, bootstrap=50))
+    assert all(claim.verdict == UNDECIDED for claim in found.values())
+
+
+def test_random_labels_that_are_learnt_contradict_the_first_claim():
+    evidence = synthetic_evidence(STUDY)
+    evidence.loc[evidence["label_noise"] == 1, "test_accuracy"] = 0.8
+    name = "Memorization and generalization"
+    assert judged(evidence=evidence)[name].verdict == NOT_SUPPORTED
+
+
+def test_minima_three_decades_apart_contradict_the_second_claim():
+    evidence = synthetic_evidence(STUDY)
+    x = np.log10(evidence["prior_precision"])
+    ratio = "log_evidence_ratio_per_example"
+    evidence.loc[evidence["label_noise"] == 0, ratio] = (x + 3) ** 2 / 100 - 0.6
+    claim = judged(evidence=evidence)["Evidence and test cross-entropy"]
+    assert claim.verdict == NOT_SUPPORTED and "λ = 10^-3.0" in claim.measured
+
+
+def test_evidence_for_memorized_noise_contradicts_the_claim():
+    evidence = synthetic_evidence(STUDY)
+    evidence.loc[evidence["label_noise"] == 1, "log_evidence_ratio_per_example"] = -0.1
+    assert judged(evidence=evidence)["Evidence of random labels"].verdict == NOT_SUPPORTED
+
+
+def test_experiments_that_are_left_out_are_passed_over():
+    chosen = {"weight_decay": STUDY.experiments["weight_decay"]}
+    study = replace(STUDY, experiments=chosen, evidence=None)
+    runs = synthetic_runs(study)
+    found = claims(study, runs, None, scaling_laws(study, runs))
+    assert [claim.figure for claim in found] == ["fig8_weight_decay"]
+    assert claims(study, None, None, None) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ((True, True), SUPPORTED),
+        ((True, None), UNDECIDED),
+        ((None, False), NOT_SUPPORTED),
+        ((), UNDECIDED),
+    ],
+)
+def test_a_claim_holds_when_all_its_parts_do(answers, expected):
+    assert verdict(*answers) == expected
+
+
+def test_an_interval_that_straddles_a_threshold_answers_neither_way():
+    estimate = Estimate(0.5, 0.4, 0.6)
+    assert estimate.above(0.3) is True and estimate.above(0.7) is False
+    assert estimate.above(0.5) is None and estimate.below(0.5) is None
+    assert estimate.below(0.7) is True and estimate.below(0.3) is False
+    assert Estimate(0.5, np.nan, np.nan).above(0) is None
+    assert estimate.points() == "50.00 points [40.00, 60.00]"

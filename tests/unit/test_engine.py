@@ -1,0 +1,158 @@
+"""The engine's hand-written steps against torch.autograd and torch.optim.SGD."""
+
+import itertools
+
+import pytest
+import torch
+
+from noisescale.engine import Stack, forward
+
+INPUTS, CLASSES, BATCH, STEPS = 12, 5, 7, 40
+
+
+def problem(runs, hidden, dtype, batch_size=BATCH):
+    """Random initial layers, minibatches and labels for a stack of `runs` networks."""
+    draw = torch.Generator().manual_seed(1)
+    sizes = [INPUTS, *hidden, CLASSES]
+    layers = [
+        torch.randn(runs, a + 1, b, generator=draw, dtype=dtype) * (2 / a) ** 0.5
+        for a, b in itertools.pairwise(sizes)
+    ]
+    x = torch.randn(STEPS, runs, batch_size, INPUTS + 1, generator=draw, dtype=dtype)
+    x[..., -1] = 1
+    y = torch.randint(CLASSES, (STEPS, runs, batch_size), generator=draw)
+    return layers, x, y
+
+
+def one_hot(y, dtype):
+    return torch.nn.functional.one_hot(y, CLASSES).to(dtype)
+
+
+class Peer:
+    """The usual way: nn.Linear, CrossEntropyLoss, autograd, torch.optim.SGD."""
+
+    def __init__(self, layers, **options):
+        modules = []
+        for layer in layers:
+            linear = torch.nn.Linear(*layer[:-1].shape, dtype=layer.dtype)
+            with torch.no_grad():
+                linear.weight.copy_(layer[:-1].T)
+                linear.bias.copy_(layer[-1])
+            modules += [linear, torch.nn.ReLU()]
+        self.model = torch.nn.Sequential(*modules[:-1])
+        self.optimizer = torch.optim.SGD(self.model.parameters(), **options)
+
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(self.model(x), y).backward()
+        self.optimizer.step()
+
+    def layers(self):
+        return [
+            torch.cat([m.weight.T, m.bias[None]]).detach()
+            for m in self.model
+            if isinstance(m, torch.nn.Linear)
+        ]
+
+
+@pytest.mark.parametrize("hidden", [[9], [9, 6], [16, 8, 4]])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.03])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_every_step_equals_autograd_with_torch_optim_sgd(momentum, weight_decay, hidden):
+    layers, x, y = problem(3, hidden, torch.float64)
+    learning_rates = torch.tensor([0.02, 0.1, 0.5], dtype=torch.float64)
+    decay = torch.full((3,), weight_decay, dtype=torch.float64)
+    stack = Stack(layers, learning_rates, decay, momentum, BATCH)
+    peers = [
+        Peer(
+            [layer[run] for layer in layers],
+            lr=float(learning_rates[run]),
+            momentum=momentum,
+            weight_decay=weight_decay,
+        )
+        for run in range(3)
+    ]
+    for t in range(STEPS):
+        stack.step(x[t], one_hot(y[t], torch.float64))
+        for run, peer in enumerate(peers):
+            peer.step(x[t, run, :, :-1], y[t, run])
+            for ours, theirs in zip(stack.layers, peer.layers(), strict=True):
+                torch.testing.assert_close(ours[run], theirs, rtol=1e-9, atol=1e-11)
+
+
+def test_networks_of_one_stack_have_their_own_learning_rate_and_weight_decay():
+    layers, x, y = problem(4, [9], torch.float64)
+    learning_rates = torch.tensor([0.1, 0.1, 0.2, 0.2], dtype=torch.float64)
+    decay = torch.tensor([0.0, 0.1, 0.0, 0.1], dtype=torch.float64)
+    stack = Stack(layers, learning_rates, decay, 0.5, BATCH)
+    for t in range(STEPS):
+        stack.step(x[t], one_hot(y[t], torch.float64))
+    for run in range(4):
+        options = {"lr": float(learning_rates[run]), "weight_decay": float(decay[run])}
+        peer = Peer([layer[run] for layer in layers], momentum=0.5, **options)
+        for t in range(STEPS):
+            peer.step(x[t, run, :, :-1], y[t, run])
+        for ours, theirs in zip(stack.layers, peer.layers(), strict=True):
+            torch.testing.assert_close(ours[run], theirs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 33, 128])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_network_is_the_same_to_the_last_bit_whatever_it_is_stacked_with(momentum, batch_size):
+    layers, x, y = problem(6, [37], torch.float32, batch_size)
+
+    def weights(chosen):
+        rate, decay = torch.full((len(chosen),), 0.1), torch.zeros(len(chosen))
+        stack = Stack([layer[chosen] for layer in layers], rate, decay, momentum, batch_size)
+        for t in range(STEPS):
+            stack.step(x[t][chosen], one_hot(y[t][chosen], torch.float32))
+        return stack.weights
+
+    together = weights(list(range(6)))
+    for chosen in ([0], [4], [5, 2], [1, 2, 3]):
+        assert torch.equal(weights(chosen), together[chosen])
+
+
+def test_dropping_a_network_leaves_the_others_as_they_were():
+    layers, x, y = problem(3, [9], torch.float32)
+    rate, decay = torch.full((3,), 0.1), torch.full((3,), 0.01)
+    whole, cut = (Stack(layers, rate, decay, 0.9, BATCH) for _ in range(2))
+    kept = torch.tensor([True, False, True])
+    for t in range(STEPS):
+        targets = one_hot(y[t], torch.float32)
+        whole.step(x[t], targets)
+        if t == STEPS // 2:
+            cut.keep(kept)
+        cut.step(x[t], targets) if t < STEPS // 2 else cut.step(x[t][kept], targets[kept])
+    assert len(cut) == 2
+    assert torch.equal(whole.weights[kept], cut.weights)
+
+
+def test_a_step_tells_by_a_value_that_is_not_finite_when_a_network_diverges():
+    layers, x, y = problem(2, [9], torch.float32)
+    rate = torch.tensor([0.1, 1e30])
+    stack = Stack(layers, rate, torch.zeros(2), 0.0, BATCH)
+    finite = [
+        stack.step(x[t], one_hot(y[t], torch.float32)).sum((1, 2)).isfinite().tolist()
+        for t in range(STEPS)
+    ]
+    assert all(first for first, _ in finite)
+    diverged = [not second for _, second in finite]
+    assert any(diverged) and not diverged[0]
+    assert diverged == sorted(diverged), "a network does not become finite again"
+
+
+def test_forward_gives_the_logits_of_the_usual_network():
+    layers, x, _ = problem(2, [9, 6], torch.float64)
+    logits = forward(x[0, 0], layers)
+    for run in range(2):
+        peer = Peer([layer[run] for layer in layers], lr=0.1)
+        torch.testing.assert_close(logits[run], peer.model(x[0, 0, :, :-1]).detach())
+
+
+def test_a_stack_does_not_change_the_layers_it_is_given():
+    layers, x, y = problem(2, [9], torch.float32)
+    before = [layer.clone() for layer in layers]
+    stack = Stack(layers, torch.full((2,), 0.1), torch.zeros(2), 0.9, BATCH)
+    stack.step(x[0], one_hot(y[0], torch.float32))
+    assert all(torch.equal(a, b) for a, b in zip(before, layers, strict=True))

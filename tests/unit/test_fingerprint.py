@@ -1,0 +1,49 @@
+"""The engine's fingerprint: moved by its arithmetic, blind to how it is written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import noisescale
+from noisescale.fingerprint import ENGINE, engine_fingerprint
+
+PACKAGE = Path(noisescale.__file__).parent
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ENGINE:
+        shutil.copy(PACKAGE / name, tmp_path)
+    return tmp_path
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_comments_docstrings_and_layout_do_not_count(folder):
+    before = engine_fingerprint(folder)
+    assert before == engine_fingerprint()
+    edit(folder / "engine.py", "import math\n", "import math  # a comment\n\n\n")
+    edit(folder / "engine.py", '"""The stacked SGD engine', '"""A stacked SGD engine')
+    edit(folder / "engine.py", '"""Make one update', '"""Do one update')
+    assert engine_fingerprint(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("engine.py", "beta=self.momentum or 1", "beta=self.momentum"),
+        ("randomness.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)"),
+        ("sampling.py", "_BLOCK_BYTES = 4_000_000", "_BLOCK_BYTES = 4_000_001"),
+        ("evaluation.py", "logits.argmax(1)", "logits.argmin(1)"),
+        ("training.py", "1 / problem.n_classes", "0 / problem.n_classes"),
+    ],
+)
+def test_arithmetic_counts(folder, module, old, new):
+    before = engine_fingerprint(folder)
+    edit(folder / module, old, new)
+    assert engine_fingerprint(folder) != before

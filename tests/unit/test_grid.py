@@ -1,0 +1,106 @@
+"""The grid: who wants which run, and where it is kept."""
+
+import dataclasses
+import json
+from collections import Counter
+
+import pytest
+
+from noisescale.grid import Run, design, expand, noise_scale, shard_of, shards, wanted
+from noisescale.study import BatchRange, Experiment, Study
+from synthetic import synthetic_study
+
+AXES = {
+    "hidden": ["10"],
+    "preprocessing": ["raw"],
+    "train_size": [100],
+    "learning_rate": [0.1],
+    "momentum": [0.9],
+    "weight_decay": [0.0],
+    "label_noise": [0.0],
+    "seeds": [0, 1],
+    "updates": [50],
+}
+
+
+def experiment(name, batch_size=(4, 8, "full"), **axes):
+    return Experiment(name, AXES | axes, list(batch_size))
+
+
+def test_the_noise_scale_is_the_papers():
+    assert noise_scale(0.1, 1000, 30) == pytest.approx(0.1 * (1000 / 30 - 1))
+    assert noise_scale(0.1, 1000, 30, 0.9) == pytest.approx(10 * noise_scale(0.1, 1000, 30))
+    assert noise_scale(0.1, 1000, 1000, 0.9) == 0, "full batches make no noise"
+
+
+def test_an_experiment_trains_every_combination():
+    cells = list(expand(experiment("learning_rate", learning_rate=[0.1, 0.2, 0.3])))
+    assert len(cells) == 3 * 2 * 3
+    assert Counter(cell.run.batch_size for cell in cells) == {4: 6, 8: 6, 100: 6}
+    assert {cell.variant for cell in cells} == {""}
+
+
+def test_further_axes_become_variants_of_the_figure():
+    cells = list(expand(experiment("momentum", momentum=[0.0, 0.9], hidden=["10", "20x5"])))
+    assert {cell.variant for cell in cells} == {"hidden 10", "hidden 20x5"}
+    assert next(c.run for c in cells if c.variant == "hidden 20x5").widths == [20, 5]
+
+
+def test_epochs_become_whole_minibatch_updates():
+    axes = {k: v for k, v in AXES.items() if k != "updates"} | {"epochs": [3.0]}
+    cells = list(expand(Experiment("fixed_epochs", axes, [1, 30, 100])))
+    assert {(c.run.batch_size, c.run.updates) for c in cells} == {(1, 300), (30, 9), (100, 3)}
+    assert {c.epochs for c in cells} == {3.0}
+
+
+def test_a_range_of_batch_sizes_ends_at_the_training_set():
+    assert BatchRange(1, None, 1).resolve(100) == [1, 2, 4, 8, 16, 32, 64, 100]
+    assert BatchRange(4, 32, 2).resolve(100) == [4, 6, 8, 11, 16, 23, 32]
+    assert BatchRange(4, 32, 1).resolve(10) == [4, 8, 10]
+
+
+def test_a_run_that_two_experiments_want_is_trained_once():
+    study = synthetic_study()
+    counts = Counter(cell.run.run_id for cell in design(study))
+    assert max(counts.values()) > 1
+    assert sorted(counts) == sorted(run.run_id for run in wanted(study))
+
+
+def test_every_field_is_part_of_a_runs_identity():
+    run = next(expand(experiment("momentum", momentum=[0.0, 0.9]))).run
+    changed = {
+        "hidden": "11",
+        "preprocessing": "whiten",
+        "train_size": 99,
+        "batch_size": 5,
+        "learning_rate": 0.2,
+        "momentum": 0.5,
+        "weight_decay": 0.1,
+        "label_noise": 0.1,
+        "updates": 51,
+        "seed": 7,
+    }
+    assert set(changed) == {field.name for field in dataclasses.fields(Run)}
+    others = {dataclasses.replace(run, **{k: v}).run_id for k, v in changed.items()}
+    assert len(others | {run.run_id}) == len(changed) + 1
+    assert dataclasses.replace(run).run_id == run.run_id
+
+
+def test_a_runs_shard_depends_on_itself_alone():
+    run = next(expand(experiment("momentum", momentum=[0.0, 0.9]))).run
+    for batch_size, band in ((1, "1-7"), (7, "1-7"), (8, "8-63"), (64, "64-511"), (512, "512-4095")):
+        shard = shard_of(dataclasses.replace(run, batch_size=batch_size, seed=13), 10)
+        assert shard == f"train_size~100/batch_size~{band}/seeds~10-19"
+
+
+def test_shards_hold_every_wanted_run_once():
+    study = synthetic_study()
+    held = [run.run_id for runs in shards(study).values() for run in runs]
+    assert sorted(held) == sorted(run.run_id for run in wanted(study))
+
+
+def test_a_study_survives_the_round_trip_through_json():
+    study = synthetic_study()
+    text = study.to_json()
+    assert Study.from_json(text) == study
+    assert json.loads(text)["name"] == study.name

@@ -1,0 +1,88 @@
+"""What the workflow knows before it runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import noisescale
+from noisescale import records
+from noisescale.fingerprint import engine_fingerprint
+from noisescale.plan import Plan, code, short
+from synthetic import synthetic_study
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(synthetic_study(), tmp_path / "results")
+
+
+def finish(plan, shard, run_ids, **metadata):
+    table = records.RUNS.empty_table()
+    metadata = {"run_ids": run_ids, "engine_fingerprint": engine_fingerprint()} | metadata
+    records.write_table(plan.shard_path(shard), table, records.RUNS, metadata)
+
+
+def test_at_first_everything_is_to_be_trained(plan):
+    wanted = sum(len(runs) for runs in plan.shards.values())
+    assert plan.summary().endswith(
+        f"{wanted} runs wanted, 0 up to date, {wanted} to train in {len(plan.shards)} jobs"
+    )
+
+
+def test_runs_of_this_engine_are_up_to_date(plan):
+    shard, runs = next(iter(plan.shards.items()))
+    finish(plan, shard, [run.run_id for run in runs[:2]] + ["another run"])
+    assert plan.missing()[shard] == len(runs) - 2
+
+
+@pytest.mark.parametrize("damage", ["engine", "file"])
+def test_runs_of_another_engine_or_a_damaged_file_are_not(plan, damage):
+    shard, runs = next(iter(plan.shards.items()))
+    finish(plan, shard, [run.run_id for run in runs], engine_fingerprint="another")
+    if damage == "file":
+        plan.shard_path(shard).write_text("damaged")
+    assert plan.missing()[shard] == len(runs)
+
+
+def test_a_complete_study_has_nothing_to_train(plan):
+    for shard, runs in plan.shards.items():
+        finish(plan, shard, [run.run_id for run in runs])
+    assert plan.summary().endswith("up to date, 0 to train")
+
+
+def test_more_work_costs_more(plan):
+    costs = {shard: plan.seconds(shard) for shard in plan.shards}
+    assert min(costs.values()) > 0
+    assert all(plan.minutes(shard) * 60 > cost for shard, cost in costs.items())
+
+
+def test_a_rules_code_is_what_its_module_imports(plan):
+    names = {Path(path).name for path in code("shard")}
+    assert {"shard.py", "engine.py", "training.py", "sampling.py", "records.py"} <= names
+    assert not names & {"peaks.py", "scaling.py", "style.py", "report.py", "config.py"}
+    drawing = code("figures.draw", "figures.memorization")
+    assert any(path.endswith("figures/memorization.py") for path in drawing)
+    assert not any(path.endswith(("figures/sweeps.py", "engine.py")) for path in drawing)
+
+
+def test_a_short_digest_tells_studies_apart_and_is_stable():
+    study = synthetic_study()
+    assert short(study) == short(synthetic_study())
+    assert short(study, 1) != short(study, 2)
+
+
+def test_parsing_imports_nothing_heavy():
+    """In every process that Snakemake starts; torch alone would cost seconds."""
+    script = "import noisescale.plan, noisescale.config, noisescale.figures, sys;"
+    script += "print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(Path(noisescale.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert not {"torch", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow"} & set(modules)

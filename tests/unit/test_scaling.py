@@ -1,0 +1,188 @@
+"""Exponents of the optimum batch size: right, as uncertain as they say, from usable peaks only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from synthetic import OCTAVES, synthetic_runs, synthetic_study, write_synthetic
+
+from noisescale.collapse import collapse
+from noisescale.peakfit import fit_peak
+from noisescale.peaks import Peaks, find_peaks
+from noisescale.scaling import SCALES, exponent, main, power_law, scaling_laws
+from noisescale.study import Statistics
+
+STATISTICS = Statistics(bootstrap=300, confidence=0.95)
+SIZES = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000])
+
+
+def peak_table(batch_opt, reasons=None) -> pd.DataFrame:
+    reasons = reasons or [""] * len(batch_opt)
+    return pd.DataFrame(
+        {
+            "batch_opt": batch_opt,
+            "batch_argmax": np.round(batch_opt),
+            "censored": [reason != "" for reason in reasons],
+            "reason": reasons,
+            "n_seeds": 10,
+        }
+    )
+
+
+def test_a_power_law_is_fitted_as_by_scipy_and_statsmodels():
+    random = np.random.default_rng(0)
+    x = np.array([0.02, 0.05, 0.1, 0.3, 1.0])
+    y = 30 * x**0.8 * np.exp(random.normal(0, 0.2, 5))
+    slope, prefactor, r_squared = power_law(x, y)
+    line = stats.linregress(np.log(x), np.log(y))
+    assert slope == pytest.approx(line.slope)
+    assert prefactor == pytest.approx(np.exp(line.intercept))
+    assert r_squared == pytest.approx(line.rvalue**2)
+
+    fit = exponent(x, peak_table(y), np.tile(y, (300, 1)), STATISTICS)
+    expected = sm.OLS(np.log(y), sm.add_constant(np.log(x))).fit()
+    assert fit["slope"] == pytest.approx(expected.params[1])
+    assert [fit["fit_low"], fit["fit_high"]] == pytest.approx(list(expected.conf_int()[1]))
+    assert fit["r_squared"] == pytest.approx(expected.rsquared)
+
+
+def test_many_draws_are_fitted_as_one_by_one():
+    draws = np.exp(np.random.default_rng(1).normal(3, 1, (20, 4)))
+    x = np.array([1.0, 2, 5, 10])
+    slopes, prefactors, _ = power_law(x, draws)
+    for draw, slope, prefactor in zip(draws, slopes, prefactors, strict=True):
+        one, factor, _ = power_law(x, draw)
+        assert (slope, prefactor) == (pytest.approx(one), pytest.approx(factor))
+
+
+@pytest.mark.parametrize("exponents", [(1, 1, 1), (0.6, 0.8, 0.5), (1.2, 0.5, 0.9)])
+def test_exponents_are_recovered_from_runs_without_noise(exponents):
+    study = synthetic_study(seeds=3, bootstrap=100)
+    runs = synthetic_runs(study, noise=0, exponents=exponents)
+    laws = scaling_laws(study, runs)["exponents"]
+    for name, true in zip(SCALES, exponents, strict=True):
+        assert laws[name]["slope"] == pytest.approx(true, abs=0.06)
+        assert laws[name]["r_squared"] > 0.99
+        assert laws[name]["low"] < true < laws[name]["high"]
+        assert laws[name]["theory_inside"] == (laws[name]["low"] <= 1 <= laws[name]["high"])
+
+
+@pytest.mark.parametrize("true", [1.0, 0.6])
+@pytest.mark.parametrize("noise", [0.0015, 0.003])
+def test_the_interval_holds_the_true_exponent_as_often_as_it_says(true, noise):
+    """A hundred studies of four learning rates, whose small batches diverge; paired seeds."""
+    random = np.random.default_rng(2)
+    rates = np.array([0.03, 0.1, 0.3, 1.0])
+    counts = random.multinomial(10, np.full(10, 0.1), size=300)
+    inside, widths = [], []
+    for _ in range(100):
+        seed_effect = random.normal(0, 0.01, (10, 1))
+        fits = []
+        for rate in rates:
+            octaves = np.log2(SIZES / (24 * (rate / 0.1) ** true))
+            curve = 0.88 + 0.02 * np.exp(-0.5 * (octaves / 2.5) ** 2)
+            accuracy = curve + seed_effect + random.normal(0, noise, (10, len(SIZES)))
+            diverged = np.tile(octaves < -2.5, (10, 1))
+            fits.append(fit_peak(SIZES, np.where(diverged, 0.1, accuracy), diverged, counts, 0.95))
+        table = peak_table([fit.batch_opt for fit in fits], [fit.reason for fit in fits])
+        draws = np.array([fit.draws for fit in fits]).T
+        law = exponent(rates, table, draws, STATISTICS)
+        if law["slope"] is not None:
+            inside.append(law["low"] <= true <= law["high"])
+            widths.append(law["high"] - law["low"])
+    assert len(inside) >= 60
+    assert np.mean(inside) >= 0.9
+    assert np.median(widths) < 1
+
+
+def test_censored_peaks_are_left_out_and_named():
+    x = np.array([1.0, 2, 4, 8, 16])
+    table = peak_table(x * 3, ["", "", "", "edge", "flat"])
+    table.loc[3:, "batch_opt"] = 1000.0
+    fit = exponent(x, table, np.tile(table["batch_opt"], (300, 1)), STATISTICS)
+    assert fit["slope"] == pytest.approx(1) and fit["r_squared"] == pytest.approx(1)
+    assert (fit["n_points"], fit["n_censored"]) == (3, 2)
+    assert fit["censored"] == [{"x": 8.0, "reason": "edge"}, {"x": 16.0, "reason": "flat"}]
+
+
+def test_two_usable_peaks_are_too_few_for_an_exponent():
+    x = np.array([1.0, 2, 4])
+    fit = exponent(x, peak_table(x, ["", "", "flat"]), np.tile(x, (300, 1)), STATISTICS)
+    assert fit["slope"] is fit["low"] is fit["theory_inside"] is fit["line"] is None
+    assert fit["note"] == "no estimate: 2 of 3 curves have a usable peak, at least 3 are needed"
+
+
+def test_the_line_is_the_fit_and_lies_in_its_band():
+    x = np.array([1.0, 2, 4, 8])
+    draws = 3 * x * np.exp(np.random.default_rng(3).normal(0, 0.2, (300, 4)))
+    line = exponent(x, peak_table(3 * x), draws, STATISTICS)["line"]
+    assert line["batch_opt"] == pytest.approx([3 * at for at in line["x"]])
+    triples = zip(line["low"], line["batch_opt"], line["high"], strict=True)
+    assert all(low < middle < high for low, middle, high in triples)
+
+
+def test_each_variant_has_a_law_of_its_own():
+    study = synthetic_study(seeds=3, bootstrap=50)
+    rates = study.experiments["learning_rate"]
+    axes = rates.axes | {"hidden": ["100", "400"], "seeds": [0, 1, 2]}
+    study = replace(
+        study, experiments={"learning_rate": replace(rates, axes=axes, batch_size=OCTAVES)}
+    )
+    laws = scaling_laws(study, synthetic_runs(study, noise=0.001))["exponents"]
+    assert list(laws) == ["learning_rate (hidden 100)", "learning_rate (hidden 400)"]
+    assert laws["learning_rate (hidden 400)"]["variant"] == "hidden 400"
+
+
+def test_curves_of_one_noise_scale_collapse():
+    study = synthetic_study()
+    collapsed = collapse(find_peaks(study, synthetic_runs(study, noise=0.001)), study.statistics)
+    apart = collapse(
+        find_peaks(study, synthetic_runs(study, noise=0.001, exponents=(0.2, 1, 0.2))),
+        study.statistics,
+    )
+    assert [law["train_size"] for law in collapsed] == [1000]
+    assert collapsed[0]["ratio_high"] < 0.4 < 1 < apart[0]["ratio_low"]
+    assert collapsed[0]["noise_scale_low"] < 61.5 < collapsed[0]["noise_scale_high"]
+
+
+def test_a_curve_of_two_experiments_counts_once_in_the_collapse():
+    study = synthetic_study(bootstrap=50)
+    peaks = find_peaks(study, synthetic_runs(study, noise=0.001))
+    table = peaks.table
+    chosen = table[table["experiment"].isin(["learning_rate", "momentum"]) & ~table["censored"]]
+    assert collapse(peaks, study.statistics)[0]["n_curves"] == len(chosen) - 1
+    nothing = Peaks(table.assign(censored=True), peaks.draws)
+    assert collapse(nothing, study.statistics) == []
+
+
+def test_the_file_holds_the_laws_as_strict_json(tmp_path):
+    study = write_synthetic(tmp_path, synthetic_study(seeds=3, bootstrap=50))
+    paths = tmp_path / "study.json", tmp_path / "runs.parquet", tmp_path / "scaling_laws.json"
+    main(*paths)
+    first = paths[2].read_text()
+    main(*paths)
+    assert paths[2].read_text() == first
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    laws = json.loads(first, parse_constant=refuse)
+    assert laws["schema_version"] == 1
+    assert laws["statistics"] == {"bootstrap": 50, "confidence": 0.95}
+    assert {peak["experiment"] for peak in laws["peaks"]} <= set(study.experiments)
+    assert set(laws["exponents"]) == set(SCALES)
+
+
+def test_a_single_seed_gives_peaks_without_intervals_and_no_exponent():
+    study = synthetic_study(seeds=1, bootstrap=50)
+    laws = scaling_laws(study, synthetic_runs(study))
+    assert all(peak["reason"] == "one seed" for peak in laws["peaks"])
+    assert all(peak["batch_opt_low"] is None for peak in laws["peaks"])
+    assert all("0 of" in law["note"] for law in laws["exponents"].values())
+    json.dumps(laws, allow_nan=False)

@@ -1,0 +1,129 @@
+"""The training job: trains what is missing, keeps what is sound, of the same data and engine."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from noisescale import records, shard
+from noisescale.data import load, prepare
+from noisescale.errors import NoisescaleError
+from noisescale.grid import shards
+from noisescale.study import DatasetSpec, Experiment
+from synthetic import synthetic_study
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    prepare(DatasetSpec("digits", None, "data"), path)
+    return path
+
+
+def study(seeds=(0, 1), learning_rates=(0.1, 0.2), batch_sizes=(8, 16)):
+    axes = {
+        "hidden": ["8"],
+        "preprocessing": ["raw"],
+        "train_size": [50],
+        "learning_rate": list(learning_rates),
+        "momentum": [0.9],
+        "weight_decay": [0.0],
+        "label_noise": [0.0],
+        "seeds": list(seeds),
+        "updates": [20],
+    }
+    experiment = Experiment("learning_rate", axes, list(batch_sizes))
+    whole = synthetic_study()
+    return dataclasses.replace(
+        whole, experiments={"learning_rate": experiment}, seeds_per_shard=10, device="cpu"
+    )
+
+
+@pytest.fixture
+def job(tmp_path, data):
+    """Bring the one shard of a study up to date; return its table and metadata."""
+    output = tmp_path / "shard.parquet"
+
+    def run(study):
+        study_path = tmp_path / "study.json"
+        study_path.write_text(study.to_json())
+        (name,) = shards(study)
+        shard.main(study_path, data, name, output, threads=1)
+        return records.read_table(output, records.RUNS).to_pandas(), records.read_metadata(output)
+
+    run.output = output
+    return run
+
+
+def runs_of(table):
+    return set(table["run_id"])
+
+
+def test_a_shard_holds_a_row_for_each_run_and_evaluation(job):
+    table, metadata = job(study())
+    assert len(runs_of(table)) == 8
+    assert metadata["runs"] == {"wanted": 8, "trained": 8, "held": 0}
+    assert set(metadata["run_ids"]) == runs_of(table)
+    for _, rows in table.groupby("run_id"):
+        assert rows["update"].is_monotonic_increasing
+        assert rows["update"].iloc[[0, -1]].tolist() == [0, 20]
+    np.testing.assert_allclose(
+        table["noise_scale"], table["learning_rate"] * (50 / table["batch_size"] - 1) / 0.1
+    )
+    np.testing.assert_allclose(table["epoch"], table["update"] * table["batch_size"] / 50)
+
+
+def test_only_missing_runs_are_trained_and_the_others_kept_as_they_are(job):
+    before, _ = job(study())
+    after, metadata = job(study(seeds=(0, 1, 2)))
+    assert metadata["runs"] == {"wanted": 12, "trained": 4, "held": 8}
+    kept = after[after["run_id"].isin(runs_of(before))]
+    assert before.equals(kept.reset_index(drop=True))
+
+
+def test_a_run_trained_later_equals_one_trained_at_once(job):
+    job(study(seeds=(0,)))
+    grown, _ = job(study(seeds=(0, 1, 2)))
+    job.output.unlink()
+    at_once, _ = job(study(seeds=(0, 1, 2)))
+    columns = [c for c in grown if c != "train_seconds"]
+    order = ["run_id", "update"]
+    grown, at_once = (t.sort_values(order, ignore_index=True)[columns] for t in (grown, at_once))
+    assert grown.equals(at_once)
+
+
+def test_runs_that_are_no_longer_wanted_stay_in_the_file(job):
+    before, _ = job(study())
+    after, metadata = job(study(seeds=(0,)))
+    assert metadata["runs"]["trained"] == 0
+    assert runs_of(after) == runs_of(before)
+
+
+def test_another_engine_or_other_data_train_all_anew(job, monkeypatch):
+    job(study())
+    monkeypatch.setattr(shard, "engine_fingerprint", lambda: "another")
+    _, metadata = job(study())
+    assert metadata["runs"]["trained"] == 8
+    original = load
+
+    def other(path):
+        return dataclasses.replace(original(path), digest="other data")
+
+    monkeypatch.setattr(shard, "load", other)
+    _, metadata = job(study())
+    assert metadata["runs"]["trained"] == 8
+
+
+def test_a_damaged_shard_is_trained_anew(job, capsys):
+    job(study())
+    job.output.write_bytes(job.output.read_bytes()[:-100])
+    _, metadata = job(study())
+    assert metadata["runs"]["trained"] == 8
+    assert "damaged or truncated" in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_wanted_and_not_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(shard.torch.cuda, "is_available", lambda: False)
+    assert shard.choose_device("auto") == shard.choose_device("cpu") == "cpu"
+    with pytest.raises(NoisescaleError, match="device: cuda, but torch finds no CUDA device"):
+        shard.choose_device("cuda")

@@ -1,0 +1,150 @@
+"""Whole trainings: learning curves, divergence, independence of the stack."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from noisescale import randomness
+from noisescale.grid import Run
+from noisescale.training import Problem, train
+
+RUN = Run(
+    hidden="20",
+    preprocessing="raw",
+    train_size=60,
+    batch_size=15,
+    learning_rate=0.1,
+    momentum=0.9,
+    weight_decay=0.0,
+    label_noise=0.0,
+    updates=120,
+    seed=0,
+)
+
+
+def run(**fields):
+    return dataclasses.replace(RUN, **fields)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Three overlapping clouds of points."""
+    draw = np.random.default_rng(0)
+    centres = draw.normal(size=(3, 6))
+
+    def points(n):
+        y = draw.integers(3, size=n)
+        x = centres[y] + 0.5 * draw.normal(size=(n, 6))
+        return torch.tensor(np.c_[x, np.ones(n)], dtype=torch.float32), torch.tensor(y)
+
+    return Problem(*points(200), *points(300), n_classes=3)
+
+
+def test_a_training_is_that_of_the_usual_loop(problem):
+    """Subset, noise, initial weights and order from the seed; steps by autograd and SGD."""
+    ours = run(label_noise=0.3, weight_decay=0.01, seed=5)
+    (curve,) = train(problem, [ours], 5)
+
+    members = torch.from_numpy(randomness.subset(5, 200, 60))
+    labels = torch.from_numpy(randomness.noisy_labels(5, problem.y.numpy(), 0.3, 3))
+    x, y = problem.x[members, :-1], labels[members]
+    model = torch.nn.Sequential(torch.nn.Linear(6, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3))
+    with torch.no_grad():
+        for linear, layer in zip(
+            (model[0], model[2]), randomness.initial_weights(5, [6, 20, 3]), strict=True
+        ):
+            linear.weight.copy_(torch.from_numpy(layer[:-1].T.copy()))
+            linear.bias.copy_(torch.from_numpy(layer[-1]))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    for update in range(120):
+        epoch, batch = divmod(update, 4)
+        order = randomness.permutations(torch.tensor([5]), epoch, 60)[0]
+        chosen = order[15 * batch : 15 * (batch + 1)]
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x[chosen]), y[chosen]).backward()
+        optimizer.step()
+
+    with torch.no_grad():
+        train_loss = torch.nn.functional.cross_entropy(model(x), y).item()
+        test = model(problem.x_test[:, :-1])
+        test_loss = torch.nn.functional.cross_entropy(test, problem.y_test).item()
+        accuracy = (test.argmax(1) == problem.y_test).float().mean().item()
+    last = curve.points[-1]
+    assert last.update == 120
+    assert last.train_cross_entropy == pytest.approx(train_loss, rel=1e-3)
+    assert last.test_cross_entropy == pytest.approx(test_loss, rel=1e-3)
+    assert last.test_accuracy == pytest.approx(accuracy, abs=1 / 300)
+
+
+def test_a_run_is_the_same_to_the_last_bit_whatever_it_is_trained_beside(problem):
+    runs = [
+        run(seed=seed, learning_rate=rate, label_noise=noise, weight_decay=decay)
+        for seed in (0, 1, 2)
+        for rate, noise, decay in ((0.05, 0.0, 0.0), (0.2, 0.4, 0.0), (0.1, 0.0, 0.1), (1e20, 0, 0))
+    ]
+    together = {curve.run: curve.points for curve in train(problem, runs, 5)}
+    for one in runs:
+        (alone,) = train(problem, [one], 5)
+        assert alone.points == together[one]
+
+
+def test_training_learns(problem):
+    (curve,) = train(problem, [run()], 5)
+    assert curve.diverged_at is None
+    assert curve.points[0].update == 0 and curve.points[0].train_accuracy < 0.7
+    assert curve.points[-1].train_accuracy > 0.95 and curve.points[-1].test_accuracy > 0.8
+    assert curve.seconds > 0
+
+
+def test_a_run_that_blows_up_counts_as_guessing_from_the_update_where_it_does(problem):
+    blown, sound = train(problem, [run(learning_rate=1e20), run()], 5)
+    assert sound.diverged_at is None
+    assert 1 <= blown.diverged_at <= 4
+    assert [p.update for p in blown.points] == [p.update for p in sound.points]
+    for point in blown.points:
+        finite = point.train_cross_entropy is not None
+        assert finite == (point.update < blown.diverged_at)
+        if not finite:
+            assert point.test_accuracy == point.train_accuracy == pytest.approx(1 / 3)
+            assert point.test_cross_entropy is None
+
+
+def test_the_update_of_divergence_is_exact(problem):
+    """By hand: the first update whose gradient is not finite, in float32 as trained."""
+    wild = run(learning_rate=30.0, momentum=0.0, updates=2000, batch_size=2, seed=1)
+    (curve,) = train(problem, [dataclasses.replace(wild, learning_rate=1e12)], 3)
+    layers = [torch.from_numpy(w) for w in randomness.initial_weights(1, [6, 20, 3])]
+    members = torch.from_numpy(randomness.subset(1, 200, 60))
+    x, y = problem.x[members], problem.y[members]
+    for update in range(1, 2001):
+        epoch, batch = divmod(update - 1, 30)
+        order = randomness.permutations(torch.tensor([1]), epoch, 60)[0]
+        chosen = order[2 * batch : 2 * batch + 2]
+        leaves = [layer.clone().requires_grad_() for layer in layers]
+        hidden = torch.relu(x[chosen] @ leaves[0])
+        logits = hidden @ leaves[1][:-1] + leaves[1][-1]
+        gradient = torch.autograd.grad(
+            torch.nn.functional.cross_entropy(logits, y[chosen]), leaves
+        )
+        if not all(g.isfinite().all() for g in gradient):
+            break
+        layers = [w - 1e12 * g for w, g in zip(layers, gradient, strict=True)]
+    assert curve.diverged_at == update
+
+
+def test_a_run_that_ends_no_better_than_guessing_is_diverged_since_it_was_so(problem):
+    (curve,) = train(problem, [run(learning_rate=100.0, batch_size=1, updates=300)], 5)
+    assert curve.diverged_at is not None
+    if curve.points[-1].train_cross_entropy is not None:
+        since = [p for p in curve.points if p.update >= curve.diverged_at]
+        assert all(p.train_cross_entropy >= math.log(3) for p in since)
+
+
+def test_progress_adds_up_to_the_number_of_runs(problem):
+    for rate in (0.1, 1e20):
+        seen = []
+        train(problem, [run(learning_rate=rate, seed=s) for s in range(3)], 5, seen.append)
+        assert sum(seen) == pytest.approx(3)

@@ -1,0 +1,90 @@
+"""What a user sees when something is wrong: one line that says what, and nothing left behind."""
+
+import os
+
+import numpy as np
+import pytest
+
+
+def one_line(call, *parts):
+    """Check that one line of what was said holds all parts, and that no traceback did."""
+    assert call.status != 0
+    assert "Traceback" not in call.text
+    assert any(all(part in line for part in parts) for line in call.text.splitlines()), call.text
+
+
+@pytest.mark.parametrize(
+    ("patch", "parts"),
+    [
+        ({"base": {"learning_rate": "1e-3"}}, ("base.learning_rate", "1e-3", "1.0e-3")),
+        ({"base": {"momentum": 1.5}}, ("base.momentum", "1.5", "below 1")),
+        ({"base": {"learningrate": 0.1}}, ("learningrate", "learning_rate")),
+        ({"study": "../elsewhere"}, ("study", "../elsewhere")),
+        ({"device": "tpu"}, ("device", "tpu", "auto, cpu, cuda")),
+    ],
+)
+def test_a_wrong_config_is_one_line_and_leaves_nothing_behind(fresh, patch, parts):
+    for key, value in patch.items():
+        if isinstance(value, dict):
+            fresh.settings[key].update(value)
+        else:
+            fresh.settings[key] = value
+    call = fresh()
+    one_line(call, *parts)
+    assert len([line for line in call.text.splitlines() if "noisescale" in line]) == 1
+    assert not (fresh.folder / "results").exists()
+
+
+def test_a_missing_data_file_is_named(fresh):
+    fresh.settings["dataset"] = {"name": "npz", "path": "mine.npz"}
+    one_line(fresh(), "mine.npz")
+    assert not fresh.results.exists()
+
+
+def test_a_truncated_data_file_is_named(fresh):
+    draw = np.random.default_rng(0)
+    path = fresh.folder / "mine.npz"
+    split = {"X": draw.random((100, 6), dtype=np.float32), "y": np.arange(100) % 3}
+    np.savez(path, **{f"{k}_{s}": v for k, v in split.items() for s in ("train", "test")})
+    path.write_bytes(path.read_bytes()[:1000])
+    fresh.settings["dataset"] = {"name": "npz", "path": "mine.npz"}
+    one_line(fresh(), "mine.npz", "damaged")
+    assert not (fresh.results / "data.npz").exists()
+
+
+def test_a_users_own_data_go_the_whole_way(fresh):
+    draw = np.random.default_rng(0)
+    y = np.arange(160) % 3
+    X = (draw.normal(size=(3, 4, 5))[y] + draw.normal(size=(160, 4, 5))).astype(np.float32)
+    np.savez(fresh.folder / "my data.npz", X_train=X, y_train=y, X_test=X, y_test=y)
+    fresh.settings["dataset"] = {"name": "npz", "path": "my data.npz"}
+    call = fresh()
+    assert call.status == 0, call.text
+    assert (fresh.results / "report.html").exists()
+
+
+def test_more_examples_than_the_users_data_have_is_one_line(fresh):
+    y = np.arange(40) % 3
+    X = np.random.default_rng(0).random((40, 6), dtype=np.float32)
+    np.savez(fresh.folder / "mine.npz", X_train=X, y_train=y, X_test=X, y_test=y)
+    fresh.settings["dataset"] = {"name": "npz", "path": "mine.npz"}
+    one_line(fresh(), "train_size", "60", "40")
+
+
+def test_an_unreadable_shard_is_named(finished):
+    shard = next((finished.results / "runs").rglob("*.parquet"))
+    shard.write_bytes(b"damaged")
+    (finished.results / "runs.parquet").unlink()
+    one_line(finished(f"{finished.results}/runs.parquet"), shard.name, "damaged or truncated")
+
+
+def test_a_results_folder_that_cannot_be_written_to_is_named(fresh):
+    (fresh.folder / "results").write_text("a file where the folder should be")
+    one_line(fresh(), "results", "cannot be written")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_results_folder_without_permission_is_named(fresh):
+    fresh.results.mkdir(parents=True)
+    fresh.results.chmod(0o500)
+    one_line(fresh(), "results", "cannot be written")

@@ -1,0 +1,123 @@
+"""Re-running only what changed, by real calls of Snakemake on a tiny study."""
+
+import os
+
+import pytest
+
+from conftest import RUNS
+
+
+def test_a_first_call_makes_everything(first_call, finished):
+    assert first_call.trained == RUNS
+    for name in ("runs.parquet", "evidence.parquet", "scaling_laws.json", "report.html"):
+        assert (finished.results / name).stat().st_size > 0
+    figures = {path.name for path in (finished.results / "figures").iterdir()}
+    for stem in ("fig1_memorization", "fig2_evidence", "fig3_generalization_gap"):
+        assert {f"{stem}.png", f"{stem}.svg", f"{stem}.csv"} <= figures
+
+
+def test_it_says_before_it_starts_what_it_will_do(fresh, first_call):
+    expected = f"study tiny: {RUNS} runs wanted, 0 up to date, {RUNS} to train in 2 jobs"
+    assert expected in first_call.text
+    dry = fresh("--dry-run")
+    assert expected in dry.text
+    assert not fresh.results.exists()
+
+
+def test_a_run_that_two_experiments_want_is_trained_once(first_call):
+    assert first_call.trained == RUNS
+
+
+def test_a_second_call_does_nothing(finished):
+    call = finished()
+    assert call.nothing_to_be_done and not call.jobs
+    assert f"{RUNS} runs wanted, {RUNS} up to date, 0 to train" in call.text
+
+
+def test_touching_files_does_nothing(finished):
+    for folder in ("results", "src", "workflow", "envs"):
+        for path in sorted((finished.folder / folder).rglob("*")):
+            if path.is_file():
+                os.utime(path)
+    os.utime(finished.folder / "config.yaml")
+    assert finished().nothing_to_be_done
+
+
+@pytest.mark.parametrize(
+    ("what", "more"),
+    [
+        ("learning rate", lambda s: s["experiments"]["learning_rate"]["learning_rate"].append(0.2)),
+        ("seed", lambda s: s["base"].update(seeds=3)),
+        ("batch size", lambda s: s["experiments"]["learning_rate"]["batch_size"].append(16)),
+    ],
+)
+def test_a_new_value_trains_exactly_its_runs(finished, what, more):
+    more(finished.settings)
+    call = finished(f"{finished.results}/runs.parquet")
+    new = {"learning rate": 6, "seed": 6, "batch size": 4}[what]
+    assert call.status == 0, call.text
+    assert call.trained == new
+    assert f"{RUNS + new} runs wanted, {RUNS} up to date, {new} to train" in call.text
+
+
+def test_an_edit_of_a_plot_module_redraws_and_trains_nothing(finished):
+    finished.edit("src/noisescale/figures/memorization.py", '"""', '"""Edited. ')
+    call = finished()
+    assert call.status == 0, call.text
+    assert call.jobs.keys() == {"figures_evidence", "report", "all"}
+    assert call.trained == 0
+
+
+def test_an_edit_of_the_captions_rebuilds_the_report_alone(finished):
+    caption = finished.folder / "workflow/report/fig1_memorization.rst"
+    caption.write_text(caption.read_text() + "\nOne more sentence.\n")
+    call = finished()
+    assert call.status == 0, call.text
+    assert call.jobs.keys() == {"report", "all"}
+    assert "One more sentence." in (finished.results / "report.html").read_text()
+
+
+def test_an_edit_of_the_engines_arithmetic_trains_all_anew(finished):
+    finished.edit("src/noisescale/randomness.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)")
+    call = finished(f"{finished.results}/runs.parquet")
+    assert f"{RUNS} runs wanted, 0 up to date, {RUNS} to train" in call.text
+    assert call.trained == RUNS
+
+
+def test_an_edit_of_the_engines_comments_trains_nothing(finished):
+    finished.edit("src/noisescale/engine.py", "import math\n", "import math  # a comment\n")
+    call = finished(f"{finished.results}/runs.parquet")
+    assert call.status == 0 and call.trained == 0
+    assert finished().nothing_to_be_done or finished("--dry-run").trained == 0
+
+
+def test_a_deleted_shard_is_trained_again_and_no_other(finished):
+    shard = next((finished.results / "runs").rglob("batch_size~1-7/*.parquet"))
+    shard.unlink()
+    call = finished(f"{finished.results}/runs.parquet")
+    assert call.status == 0, call.text
+    assert call.jobs["train"] == 1
+    assert call.trained == 2 * 2 * 2
+
+
+def test_a_run_that_a_smaller_study_does_not_want_is_ignored_not_deleted(finished):
+    import pyarrow.parquet as pq
+
+    def learning_rates():
+        table = pq.read_table(finished.results / "runs.parquet", columns=["learning_rate"])
+        return set(table["learning_rate"].to_pylist())
+
+    wanted = finished.settings["experiments"]["learning_rate"]
+    wanted["learning_rate"] = [0.1, 0.4]
+    finished(f"{finished.results}/runs.parquet")
+    assert learning_rates() == {0.1, 0.4}
+    wanted["learning_rate"] = [0.05, 0.1, 0.4]
+    call = finished(f"{finished.results}/runs.parquet")
+    assert call.trained == 0
+    assert learning_rates() == {0.05, 0.1, 0.4}
+
+
+def test_snakemakes_own_report_is_made_with_captions_and_labels(finished):
+    call = finished("--report", "report.zip")
+    assert call.status == 0, call.text
+    assert (finished.folder / "report.zip").stat().st_size > 100_000

@@ -1,0 +1,31 @@
+# One page with everything: the claims, the figures, how they were made.
+
+CAPTIONS = shown(Path(workflow.basedir) / "workflow/report")
+
+
+rule report:
+    input:
+        study=ancient(STUDY_JSON),
+        results=[RESULTS[kind] for kind in RESULTS],
+        figures=FIGURES,
+        captions=[f"{CAPTIONS}/{figure.caption}" for figure in PART_1 + PART_2],
+        template=shown(Path(workflow.basedir) / "src/noisescale/templates/report.html.j2"),
+        code=code("report"),
+    output:
+        report(
+            f"{OUT}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"figure": "report", "shows": "Claims, figures, settings"},
+        ),
+    log:
+        f"{OUT}/logs/report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        study=short(STUDY),
+        results=flags(*RESULTS),
+        captions=CAPTIONS,
+    shell:
+        "{PYTHON:q} -m noisescale --log {log} report --study {input.study} {params.results}"
+        f" --figures {OUT}/figures --captions {{params.captions:q}} --output {{output}}"
