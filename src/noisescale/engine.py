@@ -78,6 +78,7 @@ class Stack:
         self._step_size = (-self.learning_rate / self.batch_size)[:, None, None]
         decay = self.learning_rate * self.weight_decay
         self._decay = decay[:, None] if decay.any() else None
+        self._output_delta = self.weights.new_empty(len(self), self.batch_size, self.shapes[-1][1])
         # The activations of the hidden layers, each with its constant 1 in the last column.
         self._hidden = []
         for _, outputs in self.shapes[:-1]:
@@ -102,15 +103,16 @@ class Stack:
         """
         inputs = [x]
         for (activation, units), layer in zip(self._hidden, self.layers, strict=False):
-            units.copy_(torch.bmm(inputs[-1], layer)).clamp_min_(0)
+            torch.clamp_min(torch.bmm(inputs[-1], layer), 0, out=units)
             inputs.append(activation)
         logits = torch.bmm(inputs[-1], self.layers[-1])
-        output_delta = delta = torch.softmax(logits, -1).sub_(targets).mul_(self._step_size)
+        # On a CPU, softmax over the last of few classes is many times slower than over the first.
+        delta = torch.sub(torch.softmax(logits.mT, 1).mT, targets, out=self._output_delta)
+        delta.mul_(self._step_size)
 
         deltas = [delta]
         for (_, units), slope in zip(self._hidden[::-1], self._slopes[:0:-1], strict=True):
-            delta = torch.bmm(delta, slope)
-            delta = torch.ops.aten.threshold_backward(delta, units, 0)
+            delta = torch.ops.aten.threshold_backward(torch.bmm(delta, slope), units, 0)
             deltas.append(delta)
 
         if self._decay is not None:
@@ -121,7 +123,7 @@ class Stack:
             self.velocity.sub_(decayed)
         if self.momentum:
             self.weights.add_(self.velocity)
-        return output_delta
+        return deltas[0]
 
 
 def _views(flat: Tensor, shapes: list[tuple[int, int]]) -> list[Tensor]:

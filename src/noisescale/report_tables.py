@@ -75,7 +75,10 @@ def settings(study: Study) -> Rows:
     """Return what holds for the whole study."""
     rows = [
         ("study", study.name),
-        ("data set", study.dataset.name + (f" ({study.dataset.path})" if study.dataset.path else "")),
+        (
+            "data set",
+            study.dataset.name + (f" ({study.dataset.path})" if study.dataset.path else ""),
+        ),
         ("device", study.device),
         ("bootstrap", f"{study.statistics.bootstrap} resamples of the seeds"),
         ("confidence", f"{100 * study.statistics.confidence:g} %"),
@@ -100,12 +103,13 @@ def experiments(study: Study) -> dict[str, Any]:
     for name, experiment in study.experiments.items():
         values = experiment.axes | {"batch_size": _batch_sizes(experiment)}
         values["seeds"] = f"{len(experiment.axes['seeds'])}"
-        cells = [
-            x if isinstance(x := values.get(axis, "–"), str) else _values(x) for axis in axes
-        ]
+        cells = [x if isinstance(x := values.get(axis, "–"), str) else _values(x) for axis in axes]
         runs = sum(1 for _ in grid.expand(experiment))
         rows.append([name.replace("_", " "), *cells, f"{runs}"])
-    return {"axes": ["experiment", *(axis.replace("_", " ") for axis in axes), "runs"], "rows": rows}
+    return {
+        "axes": ["experiment", *(axis.replace("_", " ") for axis in axes), "runs"],
+        "rows": rows,
+    }
 
 
 def _batch_sizes(experiment: Experiment) -> str:
@@ -159,15 +163,15 @@ def versions(metadata: dict[str, Any]) -> Rows:
 
 
 def shards(metadata: dict[str, Any]) -> list[dict[str, str]]:
-    """Return a row for each training job's file."""
+    """Return a row for each training job's file; its time is that of the job that wrote it."""
     rows = []
     for shard in metadata.get("runs", {}).get("shards") or []:
-        runs = shard.get("runs")
-        runs = runs.get("trained", "") if isinstance(runs, dict) else runs
+        runs = shard.get("runs") or {}
         rows.append(
             {
                 "name": _shard_name(str(shard.get("shard", ""))),
-                "runs": "" if runs is None else str(runs),
+                "runs": str(runs.get("wanted", "")),
+                "trained": str(runs.get("trained", "")),
                 "device": str(shard.get("device", "")),
                 "time": duration(_seconds(shard)),
                 "written": str(shard.get("created", "")),
@@ -193,7 +197,9 @@ def effort(metadata: dict[str, Any]) -> str:
             )
         if time := duration(_seconds(runs)):
             parts.append(f"training took {time} of computing time on {runs.get('device', '?')}")
-    if (evidence := metadata.get("evidence")) is not None and (time := duration(_seconds(evidence))):
+    if (evidence := metadata.get("evidence")) is not None and (
+        time := duration(_seconds(evidence))
+    ):
         parts.append(f"the evidence sweep took {time}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else "No record of the effort."
@@ -201,7 +207,7 @@ def effort(metadata: dict[str, Any]) -> str:
 
 def _seconds(meta: dict[str, Any]) -> float | None:
     seconds = meta.get("seconds")
-    return sum(seconds.values()) if isinstance(seconds, dict) else seconds
+    return seconds.get("training") if isinstance(seconds, dict) else seconds
 
 
 def duration(seconds: float | None) -> str:

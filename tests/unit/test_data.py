@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import shutil
+import socket
 import threading
 import zipfile
 from dataclasses import replace
@@ -259,6 +260,24 @@ def test_own_file_that_is_no_sound_npz_is_refused_in_one_line(tmp_path, write, w
     assert not output.exists()
 
 
+def test_own_file_with_a_wrong_byte_is_refused(tmp_path):
+    path = tmp_path / "flipped.npz"
+    np.savez(path, **arrays())
+    content = bytearray(path.read_bytes())
+    content[content.index(arrays()["X_train"].tobytes()) + 40] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"damaged.*CRC"):
+        data.prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
+
+
+def test_own_file_may_have_any_version_of_the_array_format(tmp_path, own):
+    path = tmp_path / "version.npz"
+    file = io.BytesIO()
+    np.lib.format.write_array(file, arrays()["X_train"], version=(2, 0))
+    rewritten(path, X_train=file.getvalue())
+    assert own(path).digest == own().digest
+
+
 def test_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, **arrays(X_train=np.zeros((12, 2**20), np.uint8)))
@@ -411,6 +430,15 @@ def test_whitened_training_inputs_are_uncorrelated_with_variance_one(digits, n):
     np.testing.assert_allclose(X.T @ X / n, expected, atol=1e-4)
 
 
+def test_whitened_components_have_one_sign_whatever_the_order_of_the_pixels(digits):
+    order = np.random.default_rng(0).permutation(64)
+    mixed = replace(digits, X_train=digits.X_train[:, order], X_test=digits.X_test[:, order])
+    expected = data.preprocess(digits, "whiten").X_train[:, :30]
+    np.testing.assert_allclose(
+        data.preprocess(mixed, "whiten").X_train[:, :30], expected, atol=1e-4
+    )
+
+
 @pytest.mark.parametrize("kind", ["standardize", "whiten"])
 def test_test_images_have_no_say_in_the_preprocessing(digits, kind):
     full = data.preprocess(digits, kind)
@@ -555,6 +583,7 @@ def test_download_without_a_network_is_told_in_one_line(mirror, tmp_path, monkey
     with pytest.raises(DataError) as excinfo:
         data.prepare(MNIST, tmp_path / "mnist.npz")
     assert one_line(excinfo, "refused", "mend the connection")
+    assert socket.getdefaulttimeout() is None
 
 
 def test_download_into_a_place_that_is_no_folder_is_told_in_one_line(mirror, tmp_path):

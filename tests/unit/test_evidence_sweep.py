@@ -214,6 +214,16 @@ def test_every_fit_reached_its_minimum(table):
     assert relative.max() < 1e-3
 
 
+def test_an_example_that_alone_has_a_pixel_does_not_stall_the_search(digits):
+    # That pixel's weight alone settles its logit, with a curvature of about λ: rounding in the
+    # gradient then moves the logit by more than the tolerance, for ever.
+    spec = replace(SPEC, classes=[0, 1], train_size=200, test_size=150, preprocessing="standardize")
+    precisions = [10 ** (k / 2) for k in range(-16, 11)]
+    spec = replace(spec, prior_precision=precisions, label_noise=[0.5, 1.0], seeds=[0, 2, 8])
+    frame = sweeps.sweep(digits, spec).to_pandas()
+    assert frame.newton_steps.max() < 12
+
+
 def test_progress_counts_every_fit(digits):
     calls = []
     spec = replace(SPEC, seeds=[0, 1], prior_precision=[1.0, 10.0])

@@ -34,7 +34,9 @@ def final(inputs: Inputs, experiment: str) -> pd.DataFrame:
     rows = rows.assign(value=value, variant=pd.Categorical(rows["variant"], variants))
     cells = ["variant", "value", "batch_size", "noise_scale"]
     parts = [
-        curves.summarize(rows[rows["variant"] == v], cells, "test_accuracy", inputs.study.statistics)
+        curves.summarize(
+            rows[rows["variant"] == v], cells, "test_accuracy", inputs.study.statistics
+        )
         for v in variants
     ]
     summary = pd.concat(parts, ignore_index=True)
@@ -67,7 +69,11 @@ def _note(peak) -> str:
 
 
 def tabulate(
-    inputs: Inputs, experiment: str, panel: str, label: Callable[[float], str], x: str = "batch_size"
+    inputs: Inputs,
+    experiment: str,
+    panel: str,
+    label: Callable[[float], str],
+    x: str = "batch_size",
 ) -> pd.DataFrame:
     """Return curves with their peaks as rows of a figure's table.
 

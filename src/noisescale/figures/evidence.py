@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from noisescale.figures import Spec, layout, marks, scales, style, tables
 from noisescale.figures.inputs import Inputs
@@ -43,6 +44,7 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
     }
     figure, axes = layout.panels(table, titles, columns=table["panel"].nunique() // 2, height=2.2)
     looks = style.named(["train", "test", _RATIO])
+    star = Line2D([], [], linestyle="", marker="*", markersize=9, color="0.25", label="minimum")
     lowest = table[table["kind"] == "minimum"]
     for (_, letter), ax in axes.items():
         rows = marks.panel(table, letter)
@@ -56,7 +58,7 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
         marks.draw(ax, rows, looks)
         for point in lowest[lowest["panel"].isin(list(_COLUMN[letter]))].itertuples():
             ax.axvline(point.x, color=looks[point.series].color, linewidth=0.8, alpha=0.5)
-    layout.legend(figure, looks, [marks.key("minimum", "*", markersize=9)])
+    layout.legend(figure, looks, [star])
     layout.footnote(figure, table, study)
     return figure
 

@@ -14,9 +14,7 @@ _UPDATES = "fixed updates"
 
 def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
     """Return accuracies at fixed epochs (a) and, if the study has them, at fixed updates (b)."""
-    parts = [
-        accuracy.tabulate(inputs, "fixed_epochs", "a", lambda e: f"{tables.number(e)} epochs")
-    ]
+    parts = [accuracy.tabulate(inputs, "fixed_epochs", "a", lambda e: f"{tables.number(e)} epochs")]
     if "batch_size" in inputs.study.experiments:
         beside = accuracy.tabulate(inputs, "batch_size", "b", lambda _: _UPDATES)
         # Rows of panels are variants: both experiments must have the same to stand side by side.

@@ -58,7 +58,7 @@ def panels(
 
 def legend(figure: Figure, looks: Mapping[str, Look], extra: Sequence[Line2D] = ()) -> None:
     """Put a legend for all panels above them, in as many lines as it needs, read line by line."""
-    entries = [*marks.keys(looks), *extra]
+    entries = [*_keys(looks), *extra]
     size = mpl.rcParams["legend.fontsize"]
     longest = max(len(entry.get_label()) for entry in entries)
     width = (5.2 + 0.56 * longest) * size / 72
@@ -95,7 +95,10 @@ def footnote(
         for text, there in (
             ("large markers: peaks", peaks.any()),
             ("hollow: at the end of the range, or not clear", hollow.any()),
-            ("×: runs diverged (below the axis: the largest such B)", crosses and marks.lost(table).any()),
+            (
+                "×: runs diverged (below the axis: the largest such B)",
+                crosses and marks.lost(table).any(),
+            ),
         )
         if there
     ]:
@@ -117,3 +120,18 @@ def series_looks(table: pd.DataFrame, ordered: bool) -> dict[str, Look]:
     """Return a look for each series that has a curve, in the order of the table."""
     names = tables.order(table.loc[table["kind"] == "curve", "series"])
     return style.ordered(names) if ordered else style.named(names)
+
+
+def _keys(looks: Mapping[str, Look]) -> list[Line2D]:
+    return [
+        Line2D(
+            [],
+            [],
+            color=look.color,
+            linestyle=look.line,
+            marker=look.marker,
+            markerfacecolor=look.face,
+            label=series,
+        )
+        for series, look in looks.items()
+    ]

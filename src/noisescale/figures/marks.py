@@ -20,7 +20,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from noisescale.figures.style import GREY, Look
 
@@ -239,24 +238,3 @@ def _cross(look: Look) -> dict:
         "label": "_diverged",
         "zorder": 6,
     }
-
-
-def keys(looks: Mapping[str, Look], markers: bool = True) -> list[Line2D]:
-    """Return legend entries for series."""
-    return [
-        Line2D(
-            [],
-            [],
-            color=look.color,
-            linestyle=look.line,
-            marker=look.marker if markers else "",
-            markerfacecolor=look.face,
-            label=series,
-        )
-        for series, look in looks.items()
-    ]
-
-
-def key(label: str, marker: str, **style) -> Line2D:
-    """Return a legend entry for a single mark."""
-    return Line2D([], [], linestyle="", marker=marker, color="0.25", label=label, **style)

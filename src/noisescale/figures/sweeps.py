@@ -101,7 +101,7 @@ def _lines(
 def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
     """Draw accuracy on the left, the best batch size on the right, for each variant."""
     sweep = _SWEEPS[spec.experiments[0]]
-    titles = {"a": "accuracy against batch size", "b": f"best batch size against {sweep.law}"}
+    titles = {"a": "accuracy against batch size", "b": "best batch size"}
     figure, axes = layout.panels(table, titles, height=2.9)
     looks = layout.series_looks(table, ordered=True)
     for (variant, letter), ax in axes.items():

@@ -97,7 +97,9 @@ def lowest(inputs: Inputs, of: str, value: str) -> pd.DataFrame:
     return curves.summarize(rows, ["label_noise"], value, inputs.study.statistics)
 
 
-def above_full_batch(rows: pd.DataFrame, cells: Sequence[str], statistics: Statistics) -> pd.DataFrame:
+def above_full_batch(
+    rows: pd.DataFrame, cells: Sequence[str], statistics: Statistics
+) -> pd.DataFrame:
     """Return how much better than its seed's largest batch each batch size ends.
 
     Parameters
@@ -123,7 +125,7 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.reindex(columns=list(COLUMNS))
     for name, kind in COLUMNS.items():
         if kind == "str":
-            frame[name] = frame[name].fillna("").astype(str).astype(object)
+            frame[name] = ["" if pd.isna(text) else str(text) for text in frame[name]]
         else:
             frame[name] = frame[name].astype(kind)
     return frame

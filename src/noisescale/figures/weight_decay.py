@@ -10,7 +10,6 @@ from noisescale.figures import Spec, layout, marks, scales, tables
 from noisescale.figures.inputs import Inputs
 from noisescale.study import Study
 
-
 _GAP = "small batch − full batch"
 
 

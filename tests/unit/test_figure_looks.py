@@ -1,0 +1,130 @@
+"""The look of figures: told apart without colour, readable axes, nothing hidden or cut off."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from drawing import NAMES, artists, data, drawn
+
+from noisescale.figures import layout, scales, style
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_says_over_how_many_seeds(name):
+    table, drawing = drawn(name)
+    assert "3 seeds" in drawing._supxlabel.get_text()
+    assert (table.loc[table["kind"] == "curve", "n_seeds"] == 3).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_series_can_be_told_apart_without_colour(name):
+    _, drawing = drawn(name)
+    (legend,) = drawing.legends
+    handles = [h for h in legend.legend_handles if h.get_linestyle() not in ("None", "")]
+    # A hollow marker is another marker.
+    looks = {
+        (h.get_marker(), h.get_linestyle(), h.get_markerfacecolor() == "white") for h in handles
+    }
+    assert len(looks) == len(handles)
+
+
+@pytest.mark.parametrize("count", [2, 5, 12])
+def test_ordered_series_go_from_dark_to_light(count):
+    looks = style.ordered([str(i) for i in range(count)]).values()
+    light = [np.dot(mpl.colors.to_rgb(look.color), (0.2126, 0.7152, 0.0722)) for look in looks]
+    assert (np.diff(light) > 0).all()
+    assert light[-1] < 0.75  # still to be seen on white
+
+
+def test_named_series_differ_in_lightness():
+    looks = style.named(list("abcd")).values()
+    light = sorted(
+        np.dot(mpl.colors.to_rgb(look.color), (0.2126, 0.7152, 0.0722)) for look in looks
+    )
+    assert (np.diff(light) > 0.05).all()
+
+
+def test_zero_weight_decay_is_in_view():
+    _, drawing = drawn("fig8_weight_decay")
+    for _, line in artists(drawing, "curve"):
+        ax = line.axes
+        assert line.get_xdata().min() == 0
+        pixels = ax.transData.transform([(0, 0), (1e-4, 0)])[:, 0]
+        left, right = ax.bbox.intervalx
+        assert left < pixels[0] < pixels[1] - 20 < right
+        assert "0" in [tick.get_text() for tick in ax.get_xticklabels()]
+
+
+def test_diverged_runs_are_marked_and_counted():
+    _, drawing = drawn("fig5_learning_rate")
+    runs = data().runs
+    runs = runs[runs["update"] == runs["updates"]]
+    chosen = runs[runs["momentum"].eq(0.9) & runs["train_size"].eq(1000)]
+    chosen = chosen[chosen["label_noise"].eq(0) & chosen["weight_decay"].eq(0)]
+    chosen = chosen[chosen["updates"] == 2000]
+    lost = chosen["status"].eq("diverged").sum()
+    assert lost > 0
+    assert f"{lost} of {len(chosen)} runs diverged" in drawing._supxlabel.get_text()
+    assert "×" in drawing._supxlabel.get_text()
+    left = drawing.axes[0]
+    assert sum(line.get_marker() == "x" and len(line.get_xdata()) > 0 for line in left.lines) >= 3
+
+
+def test_a_censored_peak_is_hollow_and_points_outward():
+    table, drawing = drawn("fig5_learning_rate")
+    peaks = table[table["kind"] == "peak"]
+    assert set(peaks["note"]) > {""}
+    for series, mark in artists(drawing, "peak"):
+        censored = bool(peaks.set_index("series")["note"][series])
+        assert (mark.get_markerfacecolor() == "white") == censored
+    arrows = [text for text in drawing.axes[0].texts if text.arrow_patch is not None]
+    assert len(arrows) == peaks["note"].isin(["at least", "at most"]).sum()
+
+
+def test_zoom_leaves_a_few_runs_at_chance_outside():
+    low, high = scales.zoom([0.1, 0.1, 0.88, 0.9, 0.91, 0.92, 0.9, 0.89])
+    assert 0.8 < low < 0.88 and high > 0.92
+    assert scales.zoom([np.nan]) == (0.0, 1.0)
+    low, high = scales.zoom([0.5, 0.5])
+    assert low < 0.5 < high
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([1, 1000], ["1", "10", "100", "1000"]),
+        ([0, 1e-4, 1e-2], ["0", "$10^{-4}$", "$10^{-3}$", "$10^{-2}$"]),
+        ([500, 4000], ["500", "1000", "2000"]),
+    ],
+)
+def test_ticks_are_written_plainly(values, labels):
+    with style.look():
+        ax = style.canvas(1, 2).subplots()
+        scales.logarithmic(ax, "x", values)
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == labels
+
+
+def test_a_long_legend_takes_more_lines_and_is_read_line_by_line():
+    with style.look():
+        figure = style.canvas(1, 3)
+        layout.legend(figure, style.ordered([f"learning rate {i}" for i in range(9)]))
+        figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+    texts = sorted(
+        legend.get_texts(),
+        key=lambda t: (-round(t.get_window_extent().y0), t.get_window_extent().x0),
+    )
+    assert [text.get_text() for text in texts] == [f"learning rate {i}" for i in range(9)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_reaches_out_of_the_picture(name):
+    _, drawing = drawn(name)
+    drawing.draw_without_rendering()
+    box = drawing.get_tightbbox()
+    width, height = drawing.get_size_inches()
+    assert box.x0 >= -0.01 and box.y0 >= -0.01
+    assert box.x1 <= width + 0.01 and box.y1 <= height + 0.01
