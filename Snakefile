@@ -23,15 +23,14 @@ localrules:
     study,
 
 
+rule all:
+    input:
+        f"{OUT}/report.html",
+        lambda wildcards: FIGURES,
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
-
-
-rule all:
-    default_target: True
-    input:
-        f"{OUT}/report.html",
-        FIGURES,

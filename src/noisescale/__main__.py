@@ -80,10 +80,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _data(study: Path, output: Path) -> None:
-    from noisescale.data import prepare
-    from noisescale.study import Study
+    from noisescale.prepare import main
 
-    prepare(Study.from_json(study.read_text()).dataset, output)
+    main(study, output)
 
 
 def _evidence(study: Path, data: Path, output: Path) -> None:

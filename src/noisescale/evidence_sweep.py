@@ -15,17 +15,22 @@ import pyarrow as pa
 
 from noisescale import data, evidence, records
 from noisescale.errors import DataError, NoisescaleError
+from noisescale.preprocessing import preprocess
+from noisescale.progress import Progress
 from noisescale.study import EvidenceSpec, Study
-
-Progress = Callable[[int, int], None]
-"""Called with the number of finished fits and the number of all fits."""
 
 # What a random stream is for; a stream is a function of its seed and purpose alone.
 IMAGES, TRAIN_NOISE, TEST_NOISE = range(3)
 
 
-def sweep(dataset: data.Dataset, spec: EvidenceSpec, progress: Progress | None = None) -> pa.Table:
+def sweep(
+    dataset: data.Dataset,
+    spec: EvidenceSpec,
+    progress: Callable[[float], None] = lambda fits: None,
+) -> pa.Table:
     """Fit every combination of seed, label noise and prior precision.
+
+    `progress` is called with the number of fits made since its last call.
 
     The inputs' statistics (preprocessing) are those of the drawn training images, not of the whole
     training split: the model then knows nothing that its N examples do not tell, and the test
@@ -42,9 +47,8 @@ def sweep(dataset: data.Dataset, spec: EvidenceSpec, progress: Progress | None =
         The pool has too few images of a class.
     """
     rows = []
-    total = len(spec.seeds) * len(spec.label_noise) * len(spec.prior_precision)
     for seed in spec.seeds:
-        drawn = data.preprocess(draw(dataset, spec, seed), spec.preprocessing)
+        drawn = preprocess(draw(dataset, spec, seed), spec.preprocessing)
         design = evidence.design_matrix(drawn.X_train)
         basis = evidence.row_space(design)
         design = design @ basis
@@ -81,8 +85,7 @@ def sweep(dataset: data.Dataset, spec: EvidenceSpec, progress: Progress | None =
                         "newton_steps": minimum.newton_steps,
                     }
                 )
-                if progress:
-                    progress(len(rows) + len(block), total)
+                progress(1)
             rows += reversed(block)
     return pa.Table.from_pylist(rows, schema=records.EVIDENCE)
 
@@ -132,7 +135,7 @@ def _generator(seed: int, purpose: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose])))
 
 
-def main(study_path: Path, data_path: Path, output: Path, progress: Progress | None = None) -> None:
+def main(study_path: Path, data_path: Path, output: Path) -> None:
     """Run a study's sweep and write ``evidence.parquet``.
 
     Parameters
@@ -147,12 +150,15 @@ def main(study_path: Path, data_path: Path, output: Path, progress: Progress | N
         raise NoisescaleError("experiments.evidence: null; expected a block, there is no sweep")
     dataset = data.load(data_path)
     began = time.perf_counter()
-    table = sweep(dataset, study.evidence, progress)
+    spec = study.evidence
+    fits = len(spec.seeds) * len(spec.label_noise) * len(spec.prior_precision)
+    with Progress(fits, "evidence", "fits") as progress:
+        table = sweep(dataset, spec, progress)
     metadata = {
         "kind": "evidence",
         "data_digest": dataset.digest,
         "study": {"dataset": asdict(study.dataset), "evidence": asdict(study.evidence)},
         "device": "cpu",
-        "seconds": round(time.perf_counter() - began, 3),
+        "seconds": time.perf_counter() - began,
     }
     records.write_table(output, table, records.EVIDENCE, metadata | records.provenance())

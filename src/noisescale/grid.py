@@ -24,7 +24,11 @@ AXIS = {
 """The axis along which an experiment's curves differ."""
 
 BAND = 8
-"""Shards hold batch sizes within a factor of eight: 1-7, 8-63, 64-511, ..."""
+"""Shards hold training-set and batch sizes within a factor of eight: 1-7, 8-63, 64-511, …
+
+Coarse, as starting a job costs seconds of importing torch; a study that is spread over many cores
+or nodes makes shards finer by their seeds.
+"""
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,18 @@ def shard_of(run: Run, seeds_per_shard: int) -> str:
 
     It depends on the run alone, so that editing a study never moves a run to another file.
     """
-    low = 1
-    while low * BAND <= run.batch_size:
-        low *= BAND
     first = run.seed // seeds_per_shard * seeds_per_shard
     return (
-        f"train_size~{run.train_size}/batch_size~{low}-{low * BAND - 1}"
+        f"train_size~{_band(run.train_size)}/batch_size~{_band(run.batch_size)}"
         f"/seeds~{first}-{first + seeds_per_shard - 1}"
     )
+
+
+def _band(size: int) -> str:
+    low = 1
+    while low * BAND <= size:
+        low *= BAND
+    return f"{low}-{low * BAND - 1}"
 
 
 def shards(study: Study) -> dict[str, list[Run]]:

@@ -35,14 +35,11 @@ def peaks(laws: dict[str, Any] | None) -> list[dict[str, str]]:
     """Return a row for the peak of each curve."""
     rows = []
     for peak in (laws or {}).get("peaks", []):
-        curve = peak["experiment"].replace("_", " ")
-        value = "" if peak["value"] is None else f"{peak['axis'].replace('_', ' ')} "
+        value = "" if peak["value"] is None else f" {peak['value']:g}"
+        name = (peak["axis"] if value else peak["experiment"]).replace("_", " ")
         rows.append(
             {
-                "experiment": curve,
-                "curve": ", ".join(
-                    x for x in (value and f"{value}{peak['value']:g}", peak["variant"]) if x
-                ),
+                "curve": ", ".join(text for text in (f"{name}{value}", peak["variant"]) if text),
                 "batch_opt": _of(peak, "batch_opt", "{:.3g}"),
                 "batch_argmax": f"{peak['batch_argmax']:g}",
                 "range": f"{peak['batch_min']} – {peak['batch_max']}",

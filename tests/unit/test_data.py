@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from noisescale import data, records
+from noisescale import data, npz, records
 from noisescale.errors import DataError, RecordError
+from noisescale.preprocessing import preprocess
 from noisescale.study import DatasetSpec
 
 DIGITS = DatasetSpec("digits", None, "data")
@@ -282,7 +283,7 @@ def test_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, **arrays(X_train=np.zeros((12, 2**20), np.uint8)))
     assert path.stat().st_size < 2**17
-    monkeypatch.setattr(data, "MAX_BYTES", 2**22)
+    monkeypatch.setattr(npz, "MAX_BYTES", 2**22)
     monkeypatch.setattr(np.lib.format, "read_array", None)  # nothing may be read
     with pytest.raises(DataError) as excinfo:
         data.prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
@@ -379,13 +380,13 @@ def test_loading_anything_else_is_refused_in_one_line(tmp_path, digits_path):
 
 
 def test_raw_is_what_it_was(digits):
-    assert data.preprocess(digits, "raw") is digits
+    assert preprocess(digits, "raw") is digits
 
 
 def test_standardize_is_that_of_scikit_learn_with_constant_pixels_zero(digits):
     from sklearn.preprocessing import StandardScaler
 
-    ours = data.preprocess(digits, "standardize")
+    ours = preprocess(digits, "standardize")
     peer = StandardScaler().fit(digits.X_train.astype(np.float64))
     np.testing.assert_allclose(ours.X_train, peer.transform(digits.X_train), atol=1e-5)
     constant = digits.X_train.std(axis=0) == 0
@@ -400,14 +401,14 @@ def test_a_pixel_that_only_the_test_split_lights_stays_dark(digits):
     lit = digits.X_test.copy()
     constant = digits.X_train.std(axis=0) == 0
     lit[:, constant] = 0.5
-    ours = data.preprocess(replace(digits, X_test=lit), "standardize")
+    ours = preprocess(replace(digits, X_test=lit), "standardize")
     assert not ours.X_test[:, constant].any()
 
 
 def test_whiten_is_that_of_scikit_learn_up_to_signs(digits):
     from sklearn.decomposition import PCA
 
-    ours = data.preprocess(digits, "whiten")
+    ours = preprocess(digits, "whiten")
     peer = PCA(whiten=True).fit(digits.X_train.astype(np.float64))
     rank = int((peer.explained_variance_ > 1e-7 * peer.explained_variance_[0]).sum())
     factor = np.sqrt(len(digits.X_train) / (len(digits.X_train) - 1))  # it divides by n − 1
@@ -422,7 +423,7 @@ def test_whiten_is_that_of_scikit_learn_up_to_signs(digits):
 @pytest.mark.parametrize("n", [1000, 40])
 def test_whitened_training_inputs_are_uncorrelated_with_variance_one(digits, n):
     few = replace(digits, X_train=digits.X_train[:n], y_train=digits.y_train[:n])
-    X = data.preprocess(few, "whiten").X_train.astype(np.float64)
+    X = preprocess(few, "whiten").X_train.astype(np.float64)
     rank = np.linalg.matrix_rank(X, tol=1e-3)
     assert rank <= min(n - 1, 61) and (n == 1000 or rank == n - 1)
     np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-5)
@@ -433,16 +434,16 @@ def test_whitened_training_inputs_are_uncorrelated_with_variance_one(digits, n):
 def test_whitened_components_have_one_sign_whatever_the_order_of_the_pixels(digits):
     order = np.random.default_rng(0).permutation(64)
     mixed = replace(digits, X_train=digits.X_train[:, order], X_test=digits.X_test[:, order])
-    expected = data.preprocess(digits, "whiten").X_train[:, :30]
+    expected = preprocess(digits, "whiten").X_train[:, :30]
     np.testing.assert_allclose(
-        data.preprocess(mixed, "whiten").X_train[:, :30], expected, atol=1e-4
+        preprocess(mixed, "whiten").X_train[:, :30], expected, atol=1e-4
     )
 
 
 @pytest.mark.parametrize("kind", ["standardize", "whiten"])
 def test_test_images_have_no_say_in_the_preprocessing(digits, kind):
-    full = data.preprocess(digits, kind)
-    few = data.preprocess(replace(digits, X_test=digits.X_test[:5], y_test=digits.y_test[:5]), kind)
+    full = preprocess(digits, kind)
+    few = preprocess(replace(digits, X_test=digits.X_test[:5], y_test=digits.y_test[:5]), kind)
     np.testing.assert_array_equal(few.X_train, full.X_train)
     np.testing.assert_allclose(few.X_test, full.X_test[:5], rtol=1e-5, atol=1e-5)
 
@@ -450,12 +451,12 @@ def test_test_images_have_no_say_in_the_preprocessing(digits, kind):
 @pytest.mark.parametrize("kind", ["standardize", "whiten"])
 def test_constant_inputs_become_zero(digits, kind):
     flat = replace(digits, X_train=np.full_like(digits.X_train, 0.1))
-    assert not data.preprocess(flat, kind).X_train.any()
+    assert not preprocess(flat, kind).X_train.any()
 
 
 def test_unknown_preprocessing_is_refused(digits):
     with pytest.raises(ValueError, match="'zca'; expected raw, standardize or whiten"):
-        data.preprocess(digits, "zca")
+        preprocess(digits, "zca")
 
 
 # --- MNIST and its kin ---

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from drawing import NAMES, artists, data, drawn
 
-from noisescale.figures import layout, scales, style
+from noisescale.figures import layout, scales, style, tables, words
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,12 +82,54 @@ def test_a_censored_peak_is_hollow_and_points_outward():
     assert len(arrows) == peaks["note"].isin(["at least", "at most"]).sum()
 
 
-def test_zoom_leaves_a_few_runs_at_chance_outside():
-    low, high = scales.zoom([0.1, 0.1, 0.88, 0.9, 0.91, 0.92, 0.9, 0.89])
-    assert 0.8 < low < 0.88 and high > 0.92
-    assert scales.zoom([np.nan]) == (0.0, 1.0)
-    low, high = scales.zoom([0.5, 0.5])
-    assert low < 0.5 < high
+def curve(*y: float, series: str = "a", n_diverged: int = 0):
+    x = np.arange(1, len(y) + 1)
+    return tables.rows("a", "curve", series=series, x=x, y=y, n_diverged=n_diverged)
+
+
+def test_peaks_fill_the_panel_though_small_batches_fail():
+    rows = tables.stack([curve(0.1, 0.88, 0.92, 0.91, 0.9), curve(0.1, 0.1, 0.91, 0.9, series="b")])
+    low, high = scales.around_peaks(rows)
+    assert 0.88 < low < 0.9 and 0.92 < high < 0.93
+
+
+def test_a_curve_without_training_on_its_right_end_does_not_hide_the_peaks():
+    low, _ = scales.around_peaks(curve(0.9, 0.92, 0.919, 0.918, 0.916, 0.914, 0.2))
+    assert low > 0.85
+
+
+@pytest.mark.parametrize("y", [(0.1, 0.1, 0.1), (0.1, 0.5, 0.9), (0.9,)])
+def test_curves_without_a_peak_have_limits_too(y):
+    low, high = scales.around_peaks(curve(*y))
+    assert low < max(y) < high
+    assert scales.around_peaks(curve(*y).iloc[:0]) == (0.0, 1.0)
+
+
+def test_diverged_runs_do_not_stretch_a_panel_but_all_else_is_within():
+    rows = tables.stack([curve(0.8, 0.9), curve(0.1, n_diverged=3, series="b")])
+    low, high = scales.full(rows)
+    assert 0.7 < low < 0.8 and 0.9 < high < 1
+    assert scales.full(curve(0.1, n_diverged=1))[0] < 0.1
+
+
+def test_the_end_of_a_learning_curve_is_in_view():
+    rows = tables.stack([curve(0.1, 0.5, 0.9, 0.97), curve(0.1, 0.8, 0.95, 0.965, series="b")])
+    with style.look():
+        ax = style.canvas(1, 2).subplots()
+        scales.learning_curve(ax, rows)
+    low, high = ax.get_ylim()
+    assert 0.9 < low < 0.95 and high > 0.97
+
+
+def test_words_go_where_there_is_room():
+    with style.look():
+        ax = style.canvas(1, 2).subplots()
+        ax.set(xlim=(0, 1), ylim=(-1, 1))
+        ax.plot([0, 0.5, 1], [-0.05, -0.05, -0.05])
+        ax.plot([0, 0.3], [0.05, 0.1])
+        words.beside_line(ax, 0, "zero")
+    (text,) = ax.texts
+    assert (text.get_ha(), text.get_va()) == ("right", "bottom")
 
 
 @pytest.mark.parametrize(

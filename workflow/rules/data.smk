@@ -14,7 +14,7 @@ rule data:
     input:
         study=ancient(STUDY_JSON),
         own=STUDY.dataset.path or [],
-        code=code("data"),
+        code=code("prepare"),
     output:
         f"{OUT}/data.npz",
         f"{OUT}/data.npz.sha256",

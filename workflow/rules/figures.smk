@@ -36,7 +36,7 @@ def drawn(figure):
 # not wait for the training.
 PART_1 = [figure for figure in figures.wanted(STUDY) if figure.experiments == ("evidence",)]
 PART_2 = [figure for figure in figures.wanted(STUDY) if figure not in PART_1]
-FIGURES = [drawn(figure) for figure in PART_1 + PART_2]
+FIGURES = [file for figure in PART_1 + PART_2 for file in drawn(figure)]
 
 for group, members, kinds in (
     ("evidence", PART_1, ["evidence"]),

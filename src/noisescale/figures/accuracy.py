@@ -60,12 +60,16 @@ def peaks(inputs: Inputs, experiment: str) -> pd.DataFrame:
 
 
 def _note(peak) -> str:
+    """Say in which direction a censored peak may lie: that of the end its interval reaches."""
     if not peak.censored:
         return ""
     if peak.reason != "edge":
         return "unsure"
-    middle = (peak.batch_min * peak.batch_max) ** 0.5
-    return "at most" if peak.batch_opt < middle else "at least"
+    low = min(peak.batch_opt_low, peak.batch_argmax) <= 1.1 * peak.batch_min
+    high = max(peak.batch_opt_high, peak.batch_argmax) >= peak.batch_max / 1.1
+    if low == high:
+        return "unsure"
+    return "at most" if low else "at least"
 
 
 def tabulate(
@@ -110,8 +114,7 @@ def tabulate(
 def draw(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Draw such a panel."""
     scales.logarithmic(ax, "x", rows["x"])
-    few = rows.loc[rows["kind"] == "curve", "series"].nunique() <= 2
-    ax.set_ylim(*scales.zoom(rows[["y", "low", "high"] if few else ["y"]].to_numpy()))
+    ax.set_ylim(*scales.around_peaks(rows))
     marks.draw(ax, rows, looks)
     marks.diverged(ax, rows, looks)
     ax.set(xlabel=X_LABEL, ylabel=Y_LABEL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -69,18 +71,19 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
     """Draw curves above, the positions of their peaks below; B on the left, g on the right."""
     titles = {"a": "against batch size", "b": "against noise scale", "c": "their peaks"}
     titles["d"] = titles["c"]
-    figure, axes = layout.panels(table, titles, columns=2, height=2.5)
+    figure, axes = layout.panels(table, titles, columns=2, height=2.7)
     named = table.loc[table["kind"] != "remark", "series"]
     families = tables.order(series.partition(":")[0] for series in named)
     family_looks = style.named(families)
-    looks = {series: family_looks[series.partition(":")[0]] for series in named}
+    thin = {family: replace(look, weight=0.65) for family, look in family_looks.items()}
+    looks = {series: thin[series.partition(":")[0]] for series in named}
     for (_, letter), ax in axes.items():
         rows = marks.panel(table, letter)
         at = table.loc[table["panel"].isin(["a", "c"] if letter in "ac" else ["b", "d"]), "x"]
         scales.logarithmic(ax, "x", at)
         ax.set_xlabel("batch size B" if letter in "ac" else "noise scale g = ε (N/B − 1) / (1 − m)")
         if letter in "ab":
-            ax.set_ylim(*scales.zoom(rows["y"]))
+            ax.set_ylim(*scales.around_peaks(marks.panel(table, "a")))
             ax.set_ylabel("test accuracy − its maximum")
         else:
             _name_families(ax, families)

@@ -59,7 +59,7 @@ def _network(inputs: Inputs) -> list[pd.DataFrame]:
     parts = []
     for variant in tables.order(rows["variant"]):
         mine = rows[rows["variant"] == variant]
-        paired = tables.above_full_batch(mine, ["label_noise"], inputs.study.statistics)
+        paired = tables.above_largest_batch(mine, ["label_noise"], inputs.study.statistics)
         for noise, part in paired.groupby("label_noise"):
             parts.append(tables.curve("d", _series(noise), part, "batch_size", variant))
     found = accuracy.peaks(inputs, "label_noise")
@@ -96,11 +96,13 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
         if letter in "ad":
             scales.logarithmic(ax, "x", rows["x"])
         else:
-            ax.set(xlabel=_NOISE, xlim=(-0.06, 1.06) if rows["x"].max() > 0.6 else None)
+            left, right = rows["x"].min(), rows["x"].max()
+            margin = 0.08 * (right - left) or 0.1
+            ax.set(xlabel=_NOISE, xlim=(left - margin, right + margin))
         if letter in "cf":
-            scales.logarithmic(ax, "y", rows[["y", "low", "high"]].to_numpy())
+            scales.logarithmic(ax, "y", marks.extent(rows))
         if letter == "d":
-            ax.set_ylim(*scales.zoom(rows["y"]))
+            ax.set_ylim(*scales.around_peaks(rows))
         marks.draw(ax, rows, looks)
         if letter == "d":
             marks.diverged(ax, rows, looks)
@@ -120,10 +122,10 @@ _LOOKS = {
     _CROSS_ENTROPY: style.Look("0.5", "X", (0, (5, 1.5))),
 }
 _LABELS = {
-    "a": {"xlabel": "prior precision λ", "ylabel": "E per example (nats)"},
-    "b": {"ylabel": "lowest E per example (nats)"},
+    "a": {"xlabel": "prior precision λ", "ylabel": "E / N (nats)"},
+    "b": {"ylabel": "lowest E / N (nats)"},
     "c": {"ylabel": "λ of the minimum"},
-    "d": {"xlabel": accuracy.X_LABEL, "ylabel": "accuracy − at full batch"},
-    "e": {"ylabel": "gap: peak − full batch"},
+    "d": {"xlabel": accuracy.X_LABEL, "ylabel": "accuracy − at largest B"},
+    "e": {"ylabel": "gap: peak − largest B"},
     "f": {"ylabel": "best batch size $B_{opt}$"},
 }

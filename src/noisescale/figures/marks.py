@@ -21,9 +21,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from noisescale.figures import words
 from noisescale.figures.style import GREY, Look
 
 _ARROWS = {"at least": 1, "at most": -1}
+_WORDS = ("level", "remark")
 _PLAIN = Look("0.15", "o", "-")
 
 
@@ -32,9 +34,18 @@ def panel(table: pd.DataFrame, letter: str, row: str = "") -> pd.DataFrame:
     return table[(table["panel"] == letter) & (table["row"] == row)]
 
 
+def extent(rows: pd.DataFrame) -> np.ndarray:
+    """Return values of y that a logarithmic axis must hold: points, intervals, room for arrows."""
+    ends = rows.loc[rows["note"] == "", ["low", "high"]].to_numpy().ravel()
+    arrows = [rows.loc[rows["note"] == note, "y"] * 2.0**up for note, up in _ARROWS.items()]
+    return np.concatenate([rows["y"].to_numpy(), ends, *arrows])
+
+
 def draw(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Draw the rows of a panel; scales and limits must be set before."""
-    for (kind, series), part in rows.groupby(["kind", "series"], sort=False):
+    groups = list(rows.groupby(["kind", "series"], sort=False))
+    # Words find their place once everything else has set the limits.
+    for (kind, series), part in sorted(groups, key=lambda group: group[0][0] in _WORDS):
         _DRAW[kind](ax, part, looks.get(series, _PLAIN), series)
 
 
@@ -46,6 +57,8 @@ def _curve(ax: Axes, part: pd.DataFrame, look: Look, series: str) -> None:
         linestyle=look.line,
         marker=look.marker,
         markerfacecolor=look.face,
+        markersize=4 * look.weight,
+        linewidth=1.3 * look.weight,
         label=series,
         gid=f"curve {series}",
         zorder=3,
@@ -150,17 +163,7 @@ def _theory(ax: Axes, part: pd.DataFrame, look: Look, series: str) -> None:
 def _level(ax: Axes, part: pd.DataFrame, look: Look, series: str) -> None:
     for y in part["y"]:
         ax.axhline(y, color=GREY, linewidth=0.9, linestyle=(0, (1, 1.5)), gid="level", zorder=1)
-        ax.annotate(
-            series,
-            xy=(0, y),
-            xycoords=("axes fraction", "data"),
-            xytext=(3, -2),
-            textcoords="offset points",
-            ha="left",
-            va="top",
-            fontsize=7,
-            color=GREY,
-        )
+        words.beside_line(ax, y, series)
 
 
 def _minimum(ax: Axes, part: pd.DataFrame, look: Look, series: str) -> None:
@@ -180,18 +183,7 @@ def _minimum(ax: Axes, part: pd.DataFrame, look: Look, series: str) -> None:
 
 
 def _remark(ax: Axes, part: pd.DataFrame, look: Look, series: str) -> None:
-    earlier = sum(text.get_gid() == "remark" for text in ax.texts)
-    ax.annotate(
-        series,
-        xy=(0.99, 0.02),
-        xycoords="axes fraction",
-        xytext=(0, 9 * earlier),
-        textcoords="offset points",
-        ha="right",
-        fontsize=7,
-        color=GREY,
-        gid="remark",
-    )
+    words.remark(ax, series)
 
 
 _DRAW = {

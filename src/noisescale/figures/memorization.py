@@ -42,9 +42,11 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
             ax.set_ylim(0.38, 1.03)
             ax.set_ylabel("accuracy")
         else:
-            if (margins > 0).all():
+            if margins.min() > 0 and margins.max() > 5 * margins.min():
                 scales.logarithmic(ax, "y", margins)
-            ax.set(xlabel="prior precision λ", ylabel="margin (pixel units)")
+            else:
+                ax.set_ylim(*scales.full(table[table["panel"].isin(["c", "d"])]))
+            ax.set(xlabel="prior precision λ", ylabel="margin")
         marks.draw(ax, rows, looks)
     layout.legend(figure, looks)
     layout.footnote(figure, table, study)

@@ -11,8 +11,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 _PLAIN = (1e-3, 6e4)
 """Powers of ten are written out between these, else as 10^k."""
-_LATE = 20
-"""Learning curves are scaled to their last factor of this in updates: the rise is off the axis."""
 
 
 def logarithmic(ax: Axes, axis: str, values: Sequence[float], ticks: bool = False) -> None:
@@ -60,20 +58,30 @@ def _ticks(axis, values: np.ndarray, positive: np.ndarray, zero: bool, own: bool
     if many > 6:
         exponents = np.round(np.log10(decades))
         decades = decades[exponents % np.ceil(many / 6) == 0]
-    if own and len(values) <= 6:
+    room = np.diff(np.log10(positive)).min(initial=1) > 0.07 * np.log10(high / low)
+    if own and len(values) <= 8 and room:
         major = values
     elif len(decades) >= 2:
         major = np.r_[0.0, decades] if zero else decades
     else:
-        steps = np.outer(10.0 ** np.arange(np.floor(np.log10(low)), 9), (1, 2, 5)).ravel()
-        steps = steps[(steps >= low * 0.99) & (steps <= high * 1.01)][:8]
-        steps = steps if len(steps) else positive
+        steps = _steps(low, high)
         major = np.r_[0.0, steps] if zero else steps
     axis.set_major_locator(FixedLocator(major))
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value, major)))
     minor = LogLocator(subs=range(2, 10) if many < 6 else (1,), numticks=99)
     axis.set_minor_locator(NullLocator() if own or zero else minor)
     axis.set_minor_formatter(NullFormatter())
+
+
+def _steps(low: float, high: float) -> np.ndarray:
+    """Return round numbers between two that are less than two powers of ten apart."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), np.arange(1, 10, 0.2)):
+        steps = np.outer(powers, digits).ravel()
+        steps = steps[(steps >= low * 0.99) & (steps <= high * 1.01)]
+        if len(steps) >= 3:
+            return steps[:: -(-len(steps) // 7)]
+    return steps if len(steps) else np.array([low, high])
 
 
 def tick_text(value: float, among: np.ndarray) -> str:
@@ -102,26 +110,49 @@ def _break_mark(ax: Axes, smallest: float) -> None:
         )
 
 
-def zoom(values: Sequence[float], top: float | None = None) -> tuple[float, float]:
-    """Return limits that show where most of `values` lie; far smaller ones are left outside.
-
-    The lower limit is Tukey's fence (the first quartile less 1.5 times the distance from there to
-    the largest value), so that a few runs at chance do not press all others into a line.
-    """
-    values = np.asarray(values, dtype=float)
+def full(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return limits that hold all curves with their intervals, but for points of diverged runs."""
+    sound = rows[~(rows["n_diverged"].fillna(0) > 0)]
+    values = (sound if sound["y"].notna().any() else rows)[["y", "low", "high"]].to_numpy()
     values = values[np.isfinite(values)]
-    if not len(values):
+    return _padded(values.min(), values.max()) if len(values) else (0.0, 1.0)
+
+
+def around_peaks(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return limits that show the peaks of accuracy against batch size, or that there are none.
+
+    What counts is how far each curve falls to the right of its maximum; where training fails at a
+    small batch size it falls so much deeper that the peaks would be pressed into a line.
+    """
+    falls = []
+    for _, part in rows[rows["kind"] == "curve"].groupby("series", sort=False):
+        y = part.sort_values("x")["y"].to_numpy()
+        falls.append(y[min(int(y.argmax()), max(len(y) - 3, 0)) :])
+    if not falls:
         return 0.0, 1.0
+    values = np.concatenate(falls)
     high = values.max()
-    fence = (quarter := np.quantile(values, 0.25)) - 1.5 * (high - quarter)
-    low = values[values >= fence].min()
-    pad = max(0.06 * (high - low), 0.002)
-    return float(low - pad), float(high + pad if top is None else max(top, high + pad / 2))
+    # Tukey's fence, for curves that have not been trained at the right end either.
+    quarter = np.quantile(values, 0.25)
+    low = values[values >= quarter - 3 * (high - quarter)].min()
+    few = len(falls) <= 2
+    band = rows.loc[rows["y"] >= low, "high"].max() if few else high
+    low, high = _padded(low, np.nanmax([high, band]))
+    return low - 0.3 * (high - low), high
 
 
 def learning_curve(ax: Axes, rows: pd.DataFrame) -> None:
     """Set the axes of accuracy against updates so that differences at the end can be seen."""
-    late = rows["x"] >= rows["x"].max() / _LATE
-    low, high = zoom(rows.loc[late, "y"])
+    ends = rows.sort_values("x").groupby("series")["y"].last().to_numpy()
+    high, middle = ends.max(), np.median(ends)
+    reach = max(8 * (high - middle), 0.03)
+    low = max(high - reach, rows["y"].min())
+    low, high = _padded(low, max(high, rows["y"].max()))
     ax.set_ylim(low, high)
-    logarithmic(ax, "x", rows.loc[(rows["y"] >= low) | late, "x"])
+    last = rows["x"] >= rows["x"].max() / 10
+    logarithmic(ax, "x", rows.loc[(rows["y"] >= low) | last, "x"])
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    pad = max(0.06 * (high - low), 0.001)
+    return float(low - pad), float(high + pad)

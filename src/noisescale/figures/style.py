@@ -73,6 +73,7 @@ class Look:
     line: str | tuple
     filled: bool = True
     band: float = 0.16
+    weight: float = 1.0
 
     @property
     def face(self) -> str:

@@ -117,8 +117,8 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
 
 
 def _draw_law(ax: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], sweep: _Sweep) -> None:
-    scales.logarithmic(ax, "x", rows["x"])
-    scales.logarithmic(ax, "y", rows[["y", "low", "high"]].to_numpy())
+    scales.logarithmic(ax, "x", rows.loc[rows["kind"] == "point", "x"], ticks=True)
+    scales.logarithmic(ax, "y", marks.extent(rows))
     marks.draw(ax, rows, looks)
     ax.set(xlabel=sweep.law, ylabel="best batch size $B_{opt}$")
     ax.legend(loc="best")

@@ -97,7 +97,7 @@ def lowest(inputs: Inputs, of: str, value: str) -> pd.DataFrame:
     return curves.summarize(rows, ["label_noise"], value, inputs.study.statistics)
 
 
-def above_full_batch(
+def above_largest_batch(
     rows: pd.DataFrame, cells: Sequence[str], statistics: Statistics
 ) -> pd.DataFrame:
     """Return how much better than its seed's largest batch each batch size ends.

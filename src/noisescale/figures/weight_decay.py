@@ -10,7 +10,7 @@ from noisescale.figures import Spec, layout, marks, scales, tables
 from noisescale.figures.inputs import Inputs
 from noisescale.study import Study
 
-_GAP = "small batch − full batch"
+_GAP = "small batch − large batch"
 
 
 def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
             series = tables.batch(size, train_size)
             parts.append(tables.curve("a", series, part, "weight_decay", variant))
         if mine["batch_size"].nunique() == 2:
-            paired = tables.above_full_batch(mine, ["weight_decay"], statistics)
+            paired = tables.above_largest_batch(mine, ["weight_decay"], statistics)
             difference = paired[paired["batch_size"] == paired["batch_size"].min()]
             parts += [
                 tables.curve("b", _GAP, difference, "weight_decay", variant),
@@ -44,9 +44,7 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
     for (variant, letter), ax in axes.items():
         rows = marks.panel(table, letter, variant)
         scales.logarithmic(ax, "x", rows["x"])
-        ax.set_ylim(*scales.zoom(rows[["y", "low", "high"]].to_numpy()))
-        if letter == "b":
-            ax.set_ylim(bottom=min(ax.get_ylim()[0], -0.1 * ax.get_ylim()[1]))
+        ax.set_ylim(*scales.full(rows))
         marks.draw(ax, rows, looks)
         marks.diverged(ax, rows, looks)
         ylabel = "final test accuracy" if letter == "a" else _GAP
