@@ -31,12 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+_Parser = argparse.ArgumentParser
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="noisescale", description=__doc__)
     parser.add_argument("--log", type=Path, help="file for all messages but errors")
     stages = parser.add_subparsers(dest="stage", required=True)
 
-    def stage(name: str, summary: str, *files: str, optional: tuple[str, ...] = ()):
+    def stage(name: str, summary: str, *files: str, optional: tuple[str, ...] = ()) -> _Parser:
         sub = stages.add_parser(name, help=summary, description=summary)
         for file in files:
             sub.add_argument(f"--{file}", type=Path, required=file not in optional)

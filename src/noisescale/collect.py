@@ -65,7 +65,10 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
             "seconds": {"training": pc.sum(final["train_seconds"]).as_py()},
             "device": ", ".join(sorted({source["device"] for source in sources})),
             "shards": [
-                {key: source[key] for key in ("runs", "seconds", "device", "versions", "git", "created")}
+                {
+                    key: source[key]
+                    for key in ("runs", "seconds", "device", "versions", "git", "created")
+                }
                 | {"shard": str(path)}
                 for path, source in zip(shard_paths, sources, strict=True)
             ],
@@ -74,6 +77,7 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
     )
 
 
+_OF_SHARDS = ("runs", "seconds", "device", "versions", "git", "created")
 _ORDER = (
     "train_size",
     "batch_size",

@@ -6,6 +6,7 @@ the order of jobs, and limits are set generously above them.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from noisescale.grid import Run
@@ -20,7 +21,7 @@ _STACK_RUNS = {"cpu": 64, "cuda": 4096}
 def n_parameters(run: Run, n_inputs: int, n_classes: int) -> int:
     """Return the number of a run's weights and biases."""
     sizes = [n_inputs, *run.widths, n_classes]
-    return sum((a + 1) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
 
 
 def run_seconds(run: Run, n_inputs: int, n_classes: int) -> float:

@@ -16,6 +16,8 @@ from noisescale.sources import SOURCES
 from noisescale.study import DatasetSpec
 
 SCHEMA_VERSION = 1
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A data set in memory.

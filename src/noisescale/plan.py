@@ -10,6 +10,7 @@ import glob
 import hashlib
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,15 +64,15 @@ class Plan:
         return shards(self.study)
 
     def shard_path(self, shard: str) -> Path:
-        """The Parquet file of a shard."""
+        """Return the Parquet file of a shard."""
         return self.folder / "runs" / f"{shard}.parquet"
 
     def digest(self, shard: str) -> str:
-        """A short name of the set of runs that a shard is to hold."""
+        """Return a short name of the set of runs that a shard is to hold."""
         return digest(self.shards[shard])
 
     def seconds(self, shard: str) -> float:
-        """About how long a shard takes to train from nothing, on one core or one GPU."""
+        """Return about how long a shard takes to train from nothing, on one core or one GPU."""
         n_inputs = N_INPUTS.get(self.study.dataset.name, 784)
         total = sum(cost.run_seconds(run, n_inputs, 10) for run in self.shards[shard])
         return total / 50 if self.gpus else total
@@ -84,7 +85,7 @@ class Plan:
         return int(self.study.device == "cuda")
 
     def minutes(self, shard: str) -> int:
-        """A generous limit on a training job's run time."""
+        """Return a generous limit on a training job's run time."""
         return 15 + round(4 * self.seconds(shard) / 60)
 
     def summary(self) -> str:
@@ -127,7 +128,7 @@ class Plan:
         return set(metadata.get("run_ids", ()))
 
     def _data_digest(self) -> str | None:
-        """The digest of the prepared data set, or None where there is none yet."""
+        """Return the digest of the prepared data set, or None where there is none yet."""
         path = self.folder / "data.npz"
         if not path.exists():
             return None
@@ -139,6 +140,17 @@ class Plan:
             return None
 
 
+def export_python() -> None:
+    """Have the jobs that this process starts run this Python and this package.
+
+    A conda environment that Snakemake activates puts its own Python before it.
+    """
+    paths = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(_PACKAGE.parent)}
+    for variable, path in paths.items():
+        others = [p for p in os.environ.get(variable, "").split(os.pathsep) if p and p != path]
+        os.environ[variable] = os.pathsep.join([path, *others])
+
+
 def short(*parts: Any) -> str:
     """Return a short digest of anything made of plain data, dataclasses or runs.
 
@@ -146,8 +158,6 @@ def short(*parts: Any) -> str:
     """
     text = json.dumps(parts, sort_keys=True, default=asdict)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
 
 
 def code(*modules: str) -> list[str]:

@@ -28,6 +28,4 @@ def main(study_path: Path, output: Path) -> None:
         dict(enumerate(np.bincount(y, minlength=dataset.n_classes).tolist()))
         for y in (dataset.y_train, dataset.y_test)
     )
-    check_against_data(
-        study, len(dataset.y_train), train, {c: train[c] + test[c] for c in train}
-    )
+    check_against_data(study, len(dataset.y_train), train, {c: train[c] + test[c] for c in train})

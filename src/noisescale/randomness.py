@@ -8,6 +8,8 @@ is trained beside nor on the device.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -72,7 +74,7 @@ def initial_weights(seed: int, sizes: list[int]) -> list[np.ndarray]:
     """
     draw = generator(seed, INITIALISATION)
     layers = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes):
         weights = draw.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs)
         layers.append(np.vstack([weights, np.zeros(outputs)]).astype(np.float32))
     return layers

@@ -134,9 +134,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_table(
-    path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[str, Any]
-) -> None:
+def write_table(path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[str, Any]) -> None:
     """Write a table with its provenance, and its checksum beside it.
 
     Parameters
@@ -233,7 +231,7 @@ def _processor() -> str:
 
 
 def _git() -> dict[str, Any] | None:
-    """The commit of the source tree that this module is in, or None outside a checkout."""
+    """Return the commit of this module's source tree, or None outside a checkout."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(

@@ -21,6 +21,7 @@ from noisescale.errors import DataError
 from noisescale.npz import Splits
 from noisescale.study import DatasetSpec
 
+
 def _digits(spec: DatasetSpec) -> tuple[Splits, float]:
     """Return 8 × 8 images of digits with 17 grey levels: 1,000 for training, 797 for testing.
 
@@ -40,7 +41,6 @@ def _digits(spec: DatasetSpec) -> tuple[Splits, float]:
     train = np.zeros(len(y), dtype=bool)
     train[np.argsort(rank, kind="stable")[:1000]] = True
     return (X[train], y[train], X[~train], y[~train]), 1 / 16
-
 
 
 _MNIST_SHA256 = {

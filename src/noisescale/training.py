@@ -73,8 +73,9 @@ class Curve:
 
 
 def stack_key(run: Run) -> tuple:
-    """Runs of equal key have equal shapes and can be trained in one stack."""
-    return (run.hidden, run.preprocessing, run.train_size, run.batch_size, run.momentum, run.updates)
+    """Return what runs must share to be trained in one stack: shapes, momentum, budget."""
+    shape = (run.hidden, run.preprocessing, run.train_size, run.batch_size)
+    return (*shape, run.momentum, run.updates)
 
 
 def train(
@@ -143,16 +144,16 @@ def train(
     for i in not_finite:
         points[i] += [Point(u, guess, None, guess, None) for u in evaluations[len(points[i]) :]]
     seconds = (time.perf_counter() - started) / len(runs)
-    return [
-        Curve(run, points[i], not_finite.get(i, _guessing_since(points[i], problem.n_classes)), seconds)
-        for i, run in enumerate(runs)
+    diverged = [
+        not_finite.get(i, _guessing_since(points[i], problem.n_classes)) for i in range(len(runs))
     ]
+    return [Curve(*curve, seconds) for curve in zip(runs, points, diverged, strict=True)]
 
 
 def _prepare(
     problem: Problem, runs: list[Run]
 ) -> tuple[Stack, Minibatches, list[tuple[Tensor, Tensor]]]:
-    """Initial weights, minibatches, and each run's training set as (pool indices, labels)."""
+    """Return initial weights, minibatches, and each run's training set (indices, labels)."""
     device = problem.x.device
     seeds = sorted({run.seed for run in runs})
     tasks = sorted({(run.seed, run.label_noise) for run in runs})
@@ -198,7 +199,9 @@ def _prepare(
         per_run(task_row),
         runs[0].batch_size,
     )
-    training_sets = [(members[s], labels[t][members[s]]) for s, t in zip(seed_row, task_row, strict=True)]
+    training_sets = [
+        (members[s], labels[t][members[s]]) for s, t in zip(seed_row, task_row, strict=True)
+    ]
     return stack, batches, training_sets
 
 
@@ -228,7 +231,7 @@ def _evaluate(
 
 
 def _guessing_since(points: list[Point], n_classes: int) -> int | None:
-    """The first evaluation from which on training is no better than guessing, if it ends so."""
+    """Return the first evaluation from which on a run is no better than guessing, if any."""
     since = None
     for point in reversed(points):
         if point.train_cross_entropy is None or point.train_cross_entropy < math.log(n_classes):

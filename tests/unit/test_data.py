@@ -435,9 +435,7 @@ def test_whitened_components_have_one_sign_whatever_the_order_of_the_pixels(digi
     order = np.random.default_rng(0).permutation(64)
     mixed = replace(digits, X_train=digits.X_train[:, order], X_test=digits.X_test[:, order])
     expected = preprocess(digits, "whiten").X_train[:, :30]
-    np.testing.assert_allclose(
-        preprocess(mixed, "whiten").X_train[:, :30], expected, atol=1e-4
-    )
+    np.testing.assert_allclose(preprocess(mixed, "whiten").X_train[:, :30], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["standardize", "whiten"])

@@ -138,6 +138,7 @@ def test_words_go_where_there_is_room():
         ([1, 1000], ["1", "10", "100", "1000"]),
         ([0, 1e-4, 1e-2], ["0", "$10^{-4}$", "$10^{-3}$", "$10^{-2}$"]),
         ([500, 4000], ["500", "1000", "2000"]),
+        ([1, 60000], ["1", "10", "100", "1000", "10000"]),
     ],
 )
 def test_ticks_are_written_plainly(values, labels):
@@ -145,6 +146,13 @@ def test_ticks_are_written_plainly(values, labels):
         ax = style.canvas(1, 2).subplots()
         scales.logarithmic(ax, "x", values)
         assert [tick.get_text() for tick in ax.get_xticklabels()] == labels
+
+
+def test_few_values_label_themselves():
+    with style.look():
+        ax = style.canvas(1, 2).subplots()
+        scales.logarithmic(ax, "x", [1, 2, 4, 1 / 0.15], ticks=True)
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2", "4", "6.67"]
 
 
 def test_a_long_legend_takes_more_lines_and_is_read_line_by_line():

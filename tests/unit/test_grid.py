@@ -5,10 +5,10 @@ import json
 from collections import Counter
 
 import pytest
+from synthetic import synthetic_study
 
 from noisescale.grid import Run, design, expand, noise_scale, shard_of, shards, wanted
 from noisescale.study import BatchRange, Experiment, Study
-from synthetic import synthetic_study
 
 AXES = {
     "hidden": ["10"],
@@ -88,7 +88,8 @@ def test_every_field_is_part_of_a_runs_identity():
 
 def test_a_runs_shard_depends_on_itself_alone():
     run = next(expand(experiment("momentum", momentum=[0.0, 0.9]))).run
-    for batch_size, band in ((1, "1-7"), (7, "1-7"), (8, "8-63"), (64, "64-511"), (512, "512-4095")):
+    bands = {1: "1-7", 7: "1-7", 8: "8-63", 64: "64-511", 512: "512-4095"}
+    for batch_size, band in bands.items():
         shard = shard_of(dataclasses.replace(run, batch_size=batch_size, seed=13), 10)
         assert shard == f"train_size~64-511/batch_size~{band}/seeds~10-19"
 

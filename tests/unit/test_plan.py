@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from synthetic import synthetic_study
 
 import noisescale
 from noisescale import records
 from noisescale.fingerprint import engine_fingerprint
 from noisescale.plan import Plan, code, short
-from synthetic import synthetic_study
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import subprocess
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from synthetic import synthetic_evidence, synthetic_study
 
 from noisescale import records
 from noisescale.errors import RecordError
-from synthetic import synthetic_evidence, synthetic_study
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from synthetic import synthetic_study
 
 from noisescale import records, shard
 from noisescale.data import load, prepare
 from noisescale.errors import NoisescaleError
 from noisescale.grid import shards
 from noisescale.study import DatasetSpec, Experiment
-from synthetic import synthetic_study
 
 
 @pytest.fixture(scope="module")

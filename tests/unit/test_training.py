@@ -126,9 +126,7 @@ def test_the_update_of_divergence_is_exact(problem):
         leaves = [layer.clone().requires_grad_() for layer in layers]
         hidden = torch.relu(x[chosen] @ leaves[0])
         logits = hidden @ leaves[1][:-1] + leaves[1][-1]
-        gradient = torch.autograd.grad(
-            torch.nn.functional.cross_entropy(logits, y[chosen]), leaves
-        )
+        gradient = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, y[chosen]), leaves)
         if not all(g.isfinite().all() for g in gradient):
             break
         layers = [w - 1e12 * g for w, g in zip(layers, gradient, strict=True)]

@@ -40,6 +40,7 @@ SETTINGS = {
         "fixed_epochs": None,
         "label_noise": None,
         "evidence": {
+            "classes": [0, 1],
             "pool": "all",
             "train_size": 20,
             "test_size": 20,
@@ -81,14 +82,15 @@ class Workflow:
     def results(self) -> Path:
         return self.folder / "results" / self.settings["study"]
 
+    options = ("--cores", "2", "--configfile", "tiny.yaml")
+
     def __call__(self, *arguments: str, **environment: str) -> Call:
         """Run Snakemake; count the jobs it ran (or would run) and the runs it trained."""
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.settings))
         for log in self.results.glob("logs/train/**/*.log"):
             log.unlink()
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
-            + ["--configfile", "tiny.yaml"],
+            [sys.executable, "-m", "snakemake", *arguments, *self.options],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"} | environment,
             stdout=subprocess.PIPE,

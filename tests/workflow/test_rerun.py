@@ -3,8 +3,9 @@
 import os
 
 import pytest
-
 from conftest import RUNS
+
+RUNS_TABLE = "results/tiny/runs.parquet"
 
 
 def test_a_first_call_makes_everything(first_call, finished):
@@ -53,7 +54,7 @@ def test_touching_files_does_nothing(finished):
 )
 def test_a_new_value_trains_exactly_its_runs(finished, what, more):
     more(finished.settings)
-    call = finished(f"{finished.results}/runs.parquet")
+    call = finished(RUNS_TABLE)
     new = {"learning rate": 6, "seed": 6, "batch size": 4}[what]
     assert call.status == 0, call.text
     assert call.trained == new
@@ -79,14 +80,14 @@ def test_an_edit_of_the_captions_rebuilds_the_report_alone(finished):
 
 def test_an_edit_of_the_engines_arithmetic_trains_all_anew(finished):
     finished.edit("src/noisescale/randomness.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)")
-    call = finished(f"{finished.results}/runs.parquet")
+    call = finished(RUNS_TABLE)
     assert f"{RUNS} runs wanted, 0 up to date, {RUNS} to train" in call.text
     assert call.trained == RUNS
 
 
 def test_an_edit_of_the_engines_comments_trains_nothing(finished):
     finished.edit("src/noisescale/engine.py", "import math\n", "import math  # a comment\n")
-    call = finished(f"{finished.results}/runs.parquet")
+    call = finished(RUNS_TABLE)
     assert call.status == 0 and call.trained == 0
     assert finished().nothing_to_be_done or finished("--dry-run").trained == 0
 
@@ -94,7 +95,7 @@ def test_an_edit_of_the_engines_comments_trains_nothing(finished):
 def test_a_deleted_shard_is_trained_again_and_no_other(finished):
     shard = next((finished.results / "runs").rglob("batch_size~1-7/*.parquet"))
     shard.unlink()
-    call = finished(f"{finished.results}/runs.parquet")
+    call = finished(RUNS_TABLE)
     assert call.status == 0, call.text
     assert call.jobs["train"] == 1
     assert call.trained == 2 * 2 * 2
@@ -109,10 +110,10 @@ def test_a_run_that_a_smaller_study_does_not_want_is_ignored_not_deleted(finishe
 
     wanted = finished.settings["experiments"]["learning_rate"]
     wanted["learning_rate"] = [0.1, 0.4]
-    finished(f"{finished.results}/runs.parquet")
+    finished(RUNS_TABLE)
     assert learning_rates() == {0.1, 0.4}
     wanted["learning_rate"] = [0.05, 0.1, 0.4]
-    call = finished(f"{finished.results}/runs.parquet")
+    call = finished(RUNS_TABLE)
     assert call.trained == 0
     assert learning_rates() == {0.05, 0.1, 0.4}
 

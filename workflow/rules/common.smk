@@ -2,21 +2,19 @@
 
 import os
 import re
-import shlex
 import sys
 from pathlib import Path
 
-# The workflow runs the package that lies beside it, installed or not, here and in every job.
+# The workflow runs the package that lies beside it, installed or not.
 sys.path.insert(0, f"{workflow.basedir}/src")
-os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")]).rstrip(
-    os.pathsep
-)
 
 from noisescale import figures
 from noisescale.config import load_study
 from noisescale.errors import NoisescaleError
-from noisescale.plan import Plan, code, short, shown
+from noisescale.plan import Plan, code, export_python, short, shown
 from noisescale.records import write_text
+
+export_python()
 
 try:
     STUDY = load_study(config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
@@ -29,10 +27,6 @@ except NoisescaleError as error:
 
 OUT = str(PLAN.folder)
 STUDY_JSON = f"{OUT}/study.json"
-
-# Within a conda environment that Snakemake made, Python is that environment's.
-CONDA = "CONDA" in str(workflow.deployment_settings.deployment_method).upper()
-PYTHON = "python" if CONDA else sys.executable
 
 
 def table(name):
@@ -50,3 +44,22 @@ RESULTS = {
 def flags(*kinds):
     """The command line's options for those kinds of results that the study has."""
     return " ".join(f"--{kind} {RESULTS[kind][0]}" for kind in kinds if RESULTS[kind])
+
+
+def drawn(figure):
+    """The files of a figure; its picture is a part of Snakemake's own report."""
+    stem = f"{OUT}/figures/{figure.name}"
+    picture = report(
+        f"{stem}.png",
+        caption=f"../report/{figure.caption}",
+        category=figure.part,
+        labels={"figure": figure.name.partition("_")[0], "shows": figure.title},
+    )
+    return [picture, f"{stem}.svg", f"{stem}.csv"]
+
+
+# Importing the plotting libraries costs seconds: a job draws several figures. Those of Part I do
+# not wait for the training.
+PART_1 = [figure for figure in figures.wanted(STUDY) if figure.experiments == ("evidence",)]
+PART_2 = [figure for figure in figures.wanted(STUDY) if figure not in PART_1]
+FIGURES = [file for figure in PART_1 + PART_2 for file in drawn(figure)]

@@ -4,10 +4,13 @@
 rule study:
     output:
         STUDY_JSON,
+    log:
+        f"{OUT}/logs/study.log",
     params:
         study=short(STUDY),
     run:
         write_text(output[0], STUDY.to_json())
+        write_text(log[0], PLAN.summary() + "\n")
 
 
 rule data:
@@ -16,8 +19,8 @@ rule data:
         own=STUDY.dataset.path or [],
         code=code("prepare"),
     output:
-        f"{OUT}/data.npz",
-        f"{OUT}/data.npz.sha256",
+        data=f"{OUT}/data.npz",
+        checksum=f"{OUT}/data.npz.sha256",
     log:
         f"{OUT}/logs/data.log",
     conda:
@@ -25,4 +28,4 @@ rule data:
     params:
         dataset=short(STUDY.dataset.name),
     shell:
-        "{PYTHON:q} -m noisescale --log {log} data --study {input.study} --output {output[0]}"
+        "python -m noisescale --log {log} data --study {input.study} --output {output.data}"

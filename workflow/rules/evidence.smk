@@ -5,11 +5,12 @@ if STUDY.evidence:
     rule evidence:
         input:
             study=ancient(STUDY_JSON),
-            data=table("data.npz"),
+            data=ancient(rules.data.output.data),
+            checksum=rules.data.output.checksum,
             code=code("evidence_sweep"),
         output:
-            f"{OUT}/evidence.parquet",
-            f"{OUT}/evidence.parquet.sha256",
+            table=f"{OUT}/evidence.parquet",
+            checksum=f"{OUT}/evidence.parquet.sha256",
         log:
             f"{OUT}/logs/evidence.log",
         benchmark:
@@ -23,5 +24,5 @@ if STUDY.evidence:
         params:
             evidence=short(STUDY.evidence),
         shell:
-            "{PYTHON:q} -m noisescale --log {log} evidence"
-            " --study {input.study} --data {input.data[0]} --output {output[0]}"
+            "python -m noisescale --log {log} evidence"
+            " --study {input.study} --data {input.data} --output {output.table}"

@@ -16,27 +16,9 @@ if STUDY.experiments:
         params:
             study=short(STUDY.experiments, STUDY.statistics),
         shell:
-            "{PYTHON:q} -m noisescale --log {log} scaling"
+            "python -m noisescale --log {log} scaling"
             " --study {input.study} --runs {input.runs[0]} --output {output}"
 
-
-def drawn(figure):
-    """The files of a figure; its picture is a part of Snakemake's own report."""
-    stem = f"{OUT}/figures/{figure.name}"
-    picture = report(
-        f"{stem}.png",
-        caption=f"../report/{figure.caption}",
-        category=figure.part,
-        labels={"figure": figure.name.partition("_")[0], "shows": figure.title},
-    )
-    return [picture, f"{stem}.svg", f"{stem}.csv"]
-
-
-# Importing the plotting libraries costs seconds: a job draws several figures. Those of Part I do
-# not wait for the training.
-PART_1 = [figure for figure in figures.wanted(STUDY) if figure.experiments == ("evidence",)]
-PART_2 = [figure for figure in figures.wanted(STUDY) if figure not in PART_1]
-FIGURES = [file for figure in PART_1 + PART_2 for file in drawn(figure)]
 
 for group, members, kinds in (
     ("evidence", PART_1, ["evidence"]),
@@ -63,5 +45,5 @@ for group, members, kinds in (
                 results=flags(*kinds),
                 names=" ".join(figure.name for figure in members),
             shell:
-                "{PYTHON:q} -m noisescale --log {log} figures --study {input.study}"
+                "python -m noisescale --log {log} figures --study {input.study}"
                 f" {{params.results}} --folder {OUT}/figures {{params.names}}"

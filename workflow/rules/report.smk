@@ -8,7 +8,10 @@ rule report:
         study=ancient(STUDY_JSON),
         results=[RESULTS[kind] for kind in RESULTS],
         figures=FIGURES,
-        captions=[f"{CAPTIONS}/{figure.caption}" for figure in PART_1 + PART_2],
+        captions=[
+            f"{CAPTIONS}/{caption}"
+            for caption in ("scaling_laws.rst", *(figure.caption for figure in PART_1 + PART_2))
+        ],
         template=shown(Path(workflow.basedir) / "src/noisescale/templates/report.html.j2"),
         code=code("report"),
     output:
@@ -25,7 +28,7 @@ rule report:
     params:
         study=short(STUDY),
         results=flags(*RESULTS),
-        captions=CAPTIONS,
+        captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
     shell:
-        "{PYTHON:q} -m noisescale --log {log} report --study {input.study} {params.results}"
+        "python -m noisescale --log {log} report --study {input.study} {params.results}"
         f" --figures {OUT}/figures --captions {{params.captions:q}} --output {{output}}"

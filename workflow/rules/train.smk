@@ -4,17 +4,18 @@
 rule train:
     input:
         study=ancient(STUDY_JSON),
-        data=table("data.npz"),
+        data=ancient(rules.data.output.data),
+        checksum=rules.data.output.checksum,
         code=code("shard"),
     output:
-        update(f"{OUT}/runs/{{shard}}.parquet"),
-        update(f"{OUT}/runs/{{shard}}.parquet.sha256"),
+        table=update(f"{OUT}/runs/{{shard}}.parquet"),
+        checksum=update(f"{OUT}/runs/{{shard}}.parquet.sha256"),
     log:
         f"{OUT}/logs/train/{{shard}}.log",
     benchmark:
         f"{OUT}/benchmarks/train/{{shard}}.tsv"
     wildcard_constraints:
-        shard="|".join(map(re.escape, PLAN.shards)),
+        shard="|".join(map(re.escape, PLAN.shards)) or "none",
     # The longest first, so that no core is idle at the end.
     priority: lambda wildcards: PLAN.seconds(wildcards.shard)
     conda:
@@ -27,9 +28,8 @@ rule train:
     params:
         runs=lambda wildcards: PLAN.digest(wildcards.shard),
     shell:
-        "{PYTHON:q} -m noisescale --log {log} train"
-        " --study {input.study} --data {input.data[0]} --shard {wildcards.shard}"
-        " --threads {threads} --output {output[0]}"
+        "python -m noisescale --log {log} train --study {input.study} --data {input.data}"
+        " --shard {wildcards.shard} --threads {threads} --output {output.table}"
 
 
 rule collect:
@@ -39,14 +39,14 @@ rule collect:
         checksums=[f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
         code=code("collect"),
     output:
-        f"{OUT}/runs.parquet",
-        f"{OUT}/runs.parquet.sha256",
+        table=f"{OUT}/runs.parquet",
+        checksum=f"{OUT}/runs.parquet.sha256",
     log:
         f"{OUT}/logs/collect.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        runs=[PLAN.digest(shard) for shard in PLAN.shards],
+        runs=short(*[PLAN.digest(shard) for shard in PLAN.shards]),
     shell:
-        "{PYTHON:q} -m noisescale --log {log} collect"
-        " --study {input.study} --output {output[0]} {input.shards}"
+        "python -m noisescale --log {log} collect"
+        " --study {input.study} --output {output.table} {input.shards}"

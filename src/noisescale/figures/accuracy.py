@@ -73,11 +73,7 @@ def _note(peak) -> str:
 
 
 def tabulate(
-    inputs: Inputs,
-    experiment: str,
-    panel: str,
-    label: Callable[[float], str],
-    x: str = "batch_size",
+    inputs: Inputs, experiment: str, panel: str, label: Callable[[float], str]
 ) -> pd.DataFrame:
     """Return curves with their peaks as rows of a figure's table.
 
@@ -85,14 +81,11 @@ def tabulate(
     ----------
     label
         The name of a curve from its value on the experiment's own axis.
-    x
-        ``batch_size`` or ``noise_scale``.
     """
     summary, found = final(inputs, experiment), peaks(inputs, experiment)
-    at = {"batch_size": "batch_opt", "noise_scale": "noise_scale_opt"}[x]
     parts = []
     for (variant, value), part in summary.groupby(["variant", "value"], sort=False):
-        parts.append(tables.curve(panel, label(value), part, x, variant))
+        parts.append(tables.curve(panel, label(value), part, "batch_size", variant))
         for peak in found[(found["variant"] == variant) & (found["value"] == value)].itertuples():
             parts.append(
                 tables.rows(
@@ -100,7 +93,7 @@ def tabulate(
                     "peak",
                     row=variant,
                     series=label(value),
-                    x=getattr(peak, at),
+                    x=peak.batch_opt,
                     y=peak.accuracy,
                     low=peak.accuracy_low,
                     high=peak.accuracy_high,

@@ -54,11 +54,13 @@ def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.D
     """Return the peaks of a family one above the other; an interval is one of x here."""
     height = rank + np.linspace(-0.3, 0.3, len(peaks)) if len(peaks) > 1 else [rank]
     column = _AXES[letter]
+    # A peak at full batch has g = 0 up to rounding, which a logarithm would not forgive.
+    x = peaks[column].where(peaks[column] > 1e-9, 0.0)
     return tables.rows(
         letter,
         "position",
         series=f"{family}: peaks",
-        x=peaks[column],
+        x=x,
         y=height,
         low=peaks[f"{column}_low"],
         high=peaks[f"{column}_high"],

@@ -90,7 +90,7 @@ def tick_text(value: float, among: np.ndarray) -> str:
     if value <= 0:
         return "0"
     if positive.min() >= _PLAIN[0] and positive.max() <= _PLAIN[1]:
-        return f"{value:g}"
+        return f"{float(f'{value:.3g}'):g}"
     exponent = np.log10(value)
     if abs(exponent - round(exponent)) < 1e-6:
         return f"$10^{{{round(exponent)}}}$"
