@@ -1,7 +1,7 @@
 """One look for all figures: fonts, colours, markers; the same bytes for the same numbers.
 
-Only `matplotlib.figure` is imported, not pyplot (no global state, no display), nor seaborn (its
-import costs more than drawing every figure).
+seaborn gives the theme and the palettes; figures are made without pyplot's global state, so that
+no display is needed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
+import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -31,10 +32,9 @@ _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 _NAMED = ("#1b2a49", "#c8501e", "#4c9ac9", "#c79a1b")
 
 _LOOK = {
-    "axes.axisbelow": True,
+    "axes.grid": True,
     "axes.edgecolor": "0.25",
     "axes.formatter.useoffset": False,
-    "axes.grid": True,
     "axes.labelsize": 9,
     "axes.linewidth": 0.7,
     "axes.spines.right": False,
@@ -86,7 +86,7 @@ def look() -> Iterator[None]:
     """Draw in the house style within the block, whatever the user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_LOOK)
+        mpl.rcParams.update(sns.axes_style("ticks") | sns.plotting_context("paper") | _LOOK)
         yield
 
 
@@ -100,7 +100,7 @@ def named(series: Sequence[str]) -> dict[str, Look]:
 
 def ordered(series: Sequence[str]) -> dict[str, Look]:
     """Return looks for the values of an ordered axis: from dark (first) to light (last)."""
-    shades = mpl.colormaps["viridis"]
+    shades = sns.color_palette("viridis", as_cmap=True)
     last = max(len(series) - 1, 1)
     return {
         name: Look(
