@@ -20,7 +20,12 @@ include: "workflow/rules/common.smk"
 
 localrules:
     all,
-    study,
+
+
+# Not a rule: a file that every job depends on, but that must not re-run any, would have to be an
+# ancient() input, and Snakemake does not look for changed parameters below a job that is due.
+onstart:
+    write_text(STUDY_JSON, STUDY.to_json())
 
 
 rule all:

@@ -1,4 +1,4 @@
-"""Data sets: any of them, once, becomes the same file; every later stage only calls `load`."""
+"""A data set in memory, and the one kind of file that every stage reads it from."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from noisescale import npz, records
+from noisescale import npz
 from noisescale.errors import DataError
 from noisescale.npz import ARRAYS
-from noisescale.sources import SOURCES
-from noisescale.study import DatasetSpec
 
 SCHEMA_VERSION = 1
 
@@ -41,51 +39,20 @@ class Dataset:
     digest: str
 
 
-def prepare(spec: DatasetSpec, output: Path) -> None:
-    """Find or download a data set, check it, and write it to `output`.
-
-    The file is an uncompressed ``.npz`` with X_train and X_test (uint8 or float32), y_train and
-    y_test (int64), ``scale`` (X times scale is what ``raw`` means) and ``meta`` (JSON). Equal data
-    give equal bytes. Its checksum is written beside it.
-
-    Raises
-    ------
-    DataError
-        The data cannot be found, downloaded or read, or are not fit for a study.
-    RecordError
-        `output` cannot be written.
-    """
-    if spec.name not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise DataError(f"dataset.name: {spec.name!r} is not known; expected one of {known}")
-    splits, scale = SOURCES[spec.name](spec)
-    arrays = dict(zip(ARRAYS, splits, strict=True))
-    meta = {
-        "kind": "data",
-        "schema_version": SCHEMA_VERSION,
-        "name": spec.name,
-        "n_classes": int(arrays["y_train"].max()) + 1,
-        "digest": _digest(spec.name, arrays, scale),
-    }
-    with records.replacing(output) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays, scale=np.float64(scale), meta=np.array(json.dumps(meta)))
-    records.write_checksum(output)
-
-
 def load(path: Path) -> Dataset:
-    """Read what `prepare` wrote.
+    """Read what `noisescale.prepare.prepare` wrote.
 
     Raises
     ------
     DataError
-        The file is missing, damaged, or was not written by this version of `prepare`.
+        The file is missing, damaged, or was not written by this version of it.
     """
     mend = "delete it and run the workflow again"
     arrays = npz.read(Path(path), (*ARRAYS, "scale", "meta"), mend)
     try:
         scale, meta = float(arrays.pop("scale")), json.loads(str(arrays.pop("meta")))
         name, n_classes, digest = meta["name"], meta["n_classes"], meta["digest"]
-        ours = meta["schema_version"] == SCHEMA_VERSION and digest == _digest(name, arrays, scale)
+        ours = meta["schema_version"] == SCHEMA_VERSION and digest == digest_of(name, arrays, scale)
     except (KeyError, TypeError, ValueError):
         ours = False
     if not ours:
@@ -96,7 +63,7 @@ def load(path: Path) -> Dataset:
     return Dataset(name=name, n_classes=n_classes, digest=digest, **arrays)
 
 
-def read_digest(path: Path) -> str:
+def readdigest_of(path: Path) -> str:
     """Return the digest of a prepared data set without reading its examples; errors as `load`."""
     mend = "delete it and run the workflow again"
     try:
@@ -105,7 +72,8 @@ def read_digest(path: Path) -> str:
         raise DataError(f"{path}: not a data file prepared by noisescale; {mend}") from error
 
 
-def _digest(name: str, arrays: dict[str, np.ndarray], scale: float) -> str:
+def digest_of(name: str, arrays: dict[str, np.ndarray], scale: float) -> str:
+    """Return a data set's digest: of its name, its four arrays and the scale of its inputs."""
     digest = hashlib.sha256(json.dumps([name, float(scale).hex()]).encode())
     for key in ARRAYS:
         array = np.ascontiguousarray(arrays[key])

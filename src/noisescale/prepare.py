@@ -1,14 +1,50 @@
-"""The job that prepares a study's data set, and checks that the study fits it."""
+"""The job that makes a study's data set into one file, and checks that the study fits it."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
+from noisescale import records
 from noisescale.config import check_against_data
-from noisescale.data import load, prepare
-from noisescale.study import Study
+from noisescale.data import SCHEMA_VERSION, digest_of, load
+from noisescale.errors import DataError
+from noisescale.npz import ARRAYS
+from noisescale.sources import SOURCES
+from noisescale.study import DatasetSpec, Study
+
+
+def prepare(spec: DatasetSpec, output: Path) -> None:
+    """Find or download a data set, check it, and write it to `output`.
+
+    The file is an uncompressed ``.npz`` with X_train and X_test (uint8 or float32), y_train and
+    y_test (int64), ``scale`` (X times scale is what ``raw`` means) and ``meta`` (JSON). Equal data
+    give equal bytes. Its checksum is written beside it.
+
+    Raises
+    ------
+    DataError
+        The data cannot be found, downloaded or read, or are not fit for a study.
+    RecordError
+        `output` cannot be written.
+    """
+    if spec.name not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise DataError(f"dataset.name: {spec.name!r} is not known; expected one of {known}")
+    splits, scale = SOURCES[spec.name](spec)
+    arrays = dict(zip(ARRAYS, splits, strict=True))
+    meta = {
+        "kind": "data",
+        "schema_version": SCHEMA_VERSION,
+        "name": spec.name,
+        "n_classes": int(arrays["y_train"].max()) + 1,
+        "digest": digest_of(spec.name, arrays, scale),
+    }
+    with records.replacing(output) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays, scale=np.float64(scale), meta=np.array(json.dumps(meta)))
+    records.write_checksum(output)
 
 
 def main(study_path: Path, output: Path) -> None:

@@ -22,16 +22,20 @@ class Progress:
         Names the work, at the start of each line.
     unit
         Names what is counted.
+    work
+        Sum of what the counted pieces cost, from which the time left is foretold; `total` where
+        all cost the same.
     """
 
-    def __init__(self, total: float, what: str, unit: str) -> None:
+    def __init__(self, total: float, what: str, unit: str, work: float | None = None) -> None:
         self.total, self.what, self.unit = total, what, unit
-        self.done = 0.0
+        self.work = total if work is None else work
+        self.done = self.worked = 0.0
         self._started = self._last = time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
             self._bar = tqdm(
-                total=total,
+                total=self.work,
                 desc=what,
                 unit=unit,
                 bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}",
@@ -47,11 +51,12 @@ class Progress:
         elif failure[0] is None:
             self._say()
 
-    def __call__(self, amount: float) -> None:
-        """Add to the work done."""
+    def __call__(self, amount: float, work: float | None = None) -> None:
+        """Add to the amount done, and what it cost, which is the amount where not given."""
         self.done += amount
+        self.worked += amount if work is None else work
         if self._bar is not None:
-            self._bar.update(amount)
+            self._bar.update(amount if work is None else work)
         elif time.monotonic() - self._last > _SECONDS_BETWEEN_LINES:
             self._say()
 
@@ -60,7 +65,8 @@ class Progress:
             return
         self._last = time.monotonic()
         elapsed = self._last - self._started
-        left = f", {elapsed / self.done * (self.total - self.done):.0f} s left" if self.done else ""
+        rest = max(0.0, self.work - self.worked)
+        left = f", {elapsed / self.worked * rest:.0f} s left" if self.worked else ""
         print(
             f"{self.what}: {self.done:.0f} of {self.total:.0f} {self.unit}, {elapsed:.0f} s{left}",
             file=sys.stderr,

@@ -91,16 +91,22 @@ def train_all(
 
     curves = []
     problems: dict[str, Problem] = {}
-    with Progress(len(runs), what, "runs") as progress:
+    with Progress(len(runs), what, "runs", work=seconds(runs)) as progress:
         for group in sorted(stacks.values(), key=seconds, reverse=True):
             kind = group[0].preprocessing
             if kind not in problems:
                 problems[kind] = on_device(preprocess(dataset, kind), device)
             memory = torch.cuda.mem_get_info()[0] if device == "cuda" else 0
             size = cost.stack_size(group[0], n_inputs, dataset.n_classes, device, memory)
+            each = seconds(group[:1])
             for start in range(0, len(group), size):
                 part = group[start : start + size]
-                curves += train(problems[kind], part, evaluations_per_decade, progress)
+                curves += train(
+                    problems[kind],
+                    part,
+                    evaluations_per_decade,
+                    progress=lambda done, each=each: progress(done, work=done * each),
+                )
     return curves
 
 

@@ -22,6 +22,7 @@ from noisescale import data
 from noisescale.config import CLASS_COUNTS, check_against_data, load_study
 from noisescale.errors import ConfigError
 from noisescale.grid import AXIS, design
+from noisescale.prepare import prepare
 from noisescale.schema import Schema
 from noisescale.study import BatchRange, DatasetSpec, Study
 
@@ -636,7 +637,7 @@ def test_the_images_of_each_class_are_counted_right(name: str, tmp_path: Path) -
     root = os.environ.get("NOISESCALE_DATA")
     if name == "mnist" and not root:
         pytest.skip("NOISESCALE_DATA is not set")
-    data.prepare(DatasetSpec(name, None, root or "data"), tmp_path / "data.npz")
+    prepare(DatasetSpec(name, None, root or "data"), tmp_path / "data.npz")
     dataset = data.load(tmp_path / "data.npz")
     counted = (np.bincount(dataset.y_train), np.bincount(dataset.y_test))
     assert CLASS_COUNTS[name] == tuple(map(tuple, counted))

@@ -19,6 +19,7 @@ import pytest
 
 from noisescale import data, npz, records
 from noisescale.errors import DataError, RecordError
+from noisescale.prepare import prepare
 from noisescale.preprocessing import preprocess
 from noisescale.study import DatasetSpec
 
@@ -38,7 +39,7 @@ def needs_mnist(test):
 @pytest.fixture(scope="module")
 def digits_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits.npz"
-    data.prepare(DIGITS, path)
+    prepare(DIGITS, path)
     return path
 
 
@@ -63,14 +64,14 @@ def arrays(**changes):
 def own(tmp_path):
     """Return a function that writes a user's file and prepares it."""
 
-    def prepare(path=tmp_path / "own.npz", **changes):
+    def prepared(path=tmp_path / "own.npz", **changes):
         if not path.exists():
             np.savez(path, **arrays(**changes))
         output = tmp_path / "prepared.npz"
-        data.prepare(DatasetSpec("npz", str(path), "data"), output)
+        prepare(DatasetSpec("npz", str(path), "data"), output)
         return data.load(output)
 
-    return prepare
+    return prepared
 
 
 def one_line(excinfo, *parts):
@@ -110,7 +111,7 @@ def test_digits_are_in_unit_range_and_in_no_order_of_class(digits):
 
 
 def test_preparing_twice_gives_the_same_bytes(digits_path, tmp_path):
-    data.prepare(DIGITS, tmp_path / "again.npz")
+    prepare(DIGITS, tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == digits_path.read_bytes()
 
 
@@ -256,7 +257,7 @@ def test_own_file_that_is_no_sound_npz_is_refused_in_one_line(tmp_path, write, w
     path, output = tmp_path / "bad.npz", tmp_path / "prepared.npz"
     write(path)
     with pytest.raises(DataError) as excinfo:
-        data.prepare(DatasetSpec("npz", str(path), "data"), output)
+        prepare(DatasetSpec("npz", str(path), "data"), output)
     assert one_line(excinfo, path, words)
     assert not output.exists()
 
@@ -268,7 +269,7 @@ def test_own_file_with_a_wrong_byte_is_refused(tmp_path):
     content[content.index(arrays()["X_train"].tobytes()) + 40] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"damaged.*CRC"):
-        data.prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
+        prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
 
 
 def test_own_file_may_have_any_version_of_the_array_format(tmp_path, own):
@@ -286,7 +287,7 @@ def test_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(npz, "MAX_BYTES", 2**22)
     monkeypatch.setattr(np.lib.format, "read_array", None)  # nothing may be read
     with pytest.raises(DataError) as excinfo:
-        data.prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
+        prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
     assert one_line(excinfo, "unpacks to")
 
 
@@ -298,21 +299,21 @@ def test_a_pickle_is_never_executed(tmp_path):
     for write in (np.savez, np.savez_compressed):
         write(tmp_path / "trap.npz", **arrays(X_train=np.array([[Trap()]], dtype=object)))
         with pytest.raises(DataError, match="pickled"):
-            data.prepare(DatasetSpec("npz", str(tmp_path / "trap.npz"), ""), tmp_path / "out.npz")
+            prepare(DatasetSpec("npz", str(tmp_path / "trap.npz"), ""), tmp_path / "out.npz")
     assert not (tmp_path / "sprung").exists()
 
 
 def test_unknown_name_and_missing_path_are_refused(tmp_path):
     with pytest.raises(DataError, match="'cifar' is not known; expected one of digits"):
-        data.prepare(DatasetSpec("cifar", None, "data"), tmp_path / "out.npz")
+        prepare(DatasetSpec("cifar", None, "data"), tmp_path / "out.npz")
     with pytest.raises(DataError, match=r"dataset\.path: missing"):
-        data.prepare(DatasetSpec("npz", None, "data"), tmp_path / "out.npz")
+        prepare(DatasetSpec("npz", None, "data"), tmp_path / "out.npz")
 
 
 def test_unwritable_output_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="cannot be written"):
-        data.prepare(DIGITS, tmp_path / "file" / "out.npz")
+        prepare(DIGITS, tmp_path / "file" / "out.npz")
 
 
 # --- loading ---
@@ -482,7 +483,7 @@ def test_mnist_is_that_of_torchvision(tmp_path, monkeypatch):
     from torchvision.datasets import MNIST as Peer
 
     monkeypatch.delenv("NOISESCALE_DATA")
-    data.prepare(DatasetSpec("mnist", None, ROOT), tmp_path / "mnist.npz")
+    prepare(DatasetSpec("mnist", None, ROOT), tmp_path / "mnist.npz")
     dataset = data.load(tmp_path / "mnist.npz")
     for split, train in (("train", True), ("test", False)):
         peer = Peer(ROOT, train=train)
@@ -494,7 +495,7 @@ def test_mnist_is_that_of_torchvision(tmp_path, monkeypatch):
 
 @needs_mnist
 def test_environment_overrides_data_root(raw, tmp_path):
-    data.prepare(DatasetSpec("mnist", None, str(tmp_path / "nowhere")), tmp_path / "mnist.npz")
+    prepare(DatasetSpec("mnist", None, str(tmp_path / "nowhere")), tmp_path / "mnist.npz")
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -512,7 +513,7 @@ def test_environment_overrides_data_root(raw, tmp_path):
 def test_damaged_mnist_file_is_refused_in_one_line(raw, tmp_path, name, change, words):
     damage(raw / name, change)
     with pytest.raises(DataError) as excinfo:
-        data.prepare(MNIST, tmp_path / "mnist.npz")
+        prepare(MNIST, tmp_path / "mnist.npz")
     assert one_line(excinfo, raw / name, words, "delete it")
     assert not (tmp_path / "mnist.npz").exists()
 
@@ -521,10 +522,10 @@ def test_damaged_mnist_file_is_refused_in_one_line(raw, tmp_path, name, change, 
 def test_fashion_mnist_with_impossible_labels_is_refused(raw, tmp_path):
     shutil.move(raw.parent, raw.parents[1] / "FashionMNIST")
     fashion = raw.parents[1] / "FashionMNIST" / "raw"
-    data.prepare(DatasetSpec("fashion_mnist", None, ""), tmp_path / "sound.npz")
+    prepare(DatasetSpec("fashion_mnist", None, ""), tmp_path / "sound.npz")
     damage(fashion / "t10k-labels-idx1-ubyte", lambda c: c[:-1] + b"\x0a")
     with pytest.raises(DataError) as excinfo:
-        data.prepare(DatasetSpec("fashion_mnist", None, ""), tmp_path / "out.npz")
+        prepare(DatasetSpec("fashion_mnist", None, ""), tmp_path / "out.npz")
     assert one_line(excinfo, fashion, "labels are not 0 … 9")
 
 
@@ -557,7 +558,7 @@ def test_download_with_a_wrong_checksum_is_refused_in_one_line(mirror, tmp_path)
     packed = gzip.compress(b"not these")
     (mirror / "train-images-idx3-ubyte.gz").write_bytes(packed)
     with pytest.raises(DataError) as excinfo:
-        data.prepare(MNIST, tmp_path / "mnist.npz")
+        prepare(MNIST, tmp_path / "mnist.npz")
     assert one_line(
         excinfo,
         tmp_path / "fresh" / "MNIST" / "raw",
@@ -571,7 +572,7 @@ def test_download_with_a_wrong_checksum_is_refused_in_one_line(mirror, tmp_path)
 
 def test_download_that_the_server_refuses_is_told_in_one_line(mirror, tmp_path):
     with pytest.raises(DataError) as excinfo:
-        data.prepare(MNIST, tmp_path / "mnist.npz")
+        prepare(MNIST, tmp_path / "mnist.npz")
     assert one_line(excinfo, "404", "127.0.0.1", "cannot be downloaded", "NOISESCALE_DATA")
 
 
@@ -580,7 +581,7 @@ def test_download_without_a_network_is_told_in_one_line(mirror, tmp_path, monkey
 
     monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(DataError) as excinfo:
-        data.prepare(MNIST, tmp_path / "mnist.npz")
+        prepare(MNIST, tmp_path / "mnist.npz")
     assert one_line(excinfo, "refused", "mend the connection")
     assert socket.getdefaulttimeout() is None
 
@@ -588,7 +589,7 @@ def test_download_without_a_network_is_told_in_one_line(mirror, tmp_path, monkey
 def test_download_into_a_place_that_is_no_folder_is_told_in_one_line(mirror, tmp_path):
     (tmp_path / "fresh").write_text("")
     with pytest.raises(DataError) as excinfo:
-        data.prepare(MNIST, tmp_path / "mnist.npz")
+        prepare(MNIST, tmp_path / "mnist.npz")
     assert one_line(excinfo, tmp_path / "fresh")
 
 
@@ -602,12 +603,12 @@ def test_mnist_is_downloaded_unpacked_and_from_then_on_found(mirror, tmp_path, m
         (mirror / f"{file.name}.gz").write_bytes(packed)
         resources.append((f"{file.name}.gz", hashlib.md5(packed).hexdigest()))
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
-    data.prepare(MNIST, tmp_path / "mnist.npz")
+    prepare(MNIST, tmp_path / "mnist.npz")
     first = records.sha256(tmp_path / "mnist.npz")
     shutil.rmtree(mirror)
-    data.prepare(MNIST, tmp_path / "mnist.npz")
+    prepare(MNIST, tmp_path / "mnist.npz")
     assert records.sha256(tmp_path / "mnist.npz") == first
     for file in (tmp_path / "fresh" / "MNIST" / "raw").glob("*ubyte"):
         file.unlink()  # the packed files alone will do too
-    data.prepare(MNIST, tmp_path / "mnist.npz")
+    prepare(MNIST, tmp_path / "mnist.npz")
     assert records.sha256(tmp_path / "mnist.npz") == first

@@ -10,6 +10,7 @@ import pytest
 from noisescale import data, evidence, records
 from noisescale import evidence_sweep as sweeps
 from noisescale.errors import DataError, NoisescaleError
+from noisescale.prepare import prepare
 from noisescale.preprocessing import preprocess
 from noisescale.study import DatasetSpec, EvidenceSpec, Statistics, Study
 
@@ -28,7 +29,7 @@ SPEC = EvidenceSpec(
 @pytest.fixture(scope="module")
 def digits_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits.npz"
-    data.prepare(DatasetSpec("digits", None, "data"), path)
+    prepare(DatasetSpec("digits", None, "data"), path)
     return path
 
 
@@ -314,7 +315,7 @@ def test_main_without_an_evidence_block_is_an_error(study_path, digits_path, tmp
 )
 @pytest.mark.parametrize("preprocessing", ["raw", "whiten"])
 def test_mnist_shows_the_claims_at_the_papers_setting(preprocessing, tmp_path):
-    data.prepare(DatasetSpec("mnist", None, "data"), tmp_path / "mnist.npz")
+    prepare(DatasetSpec("mnist", None, "data"), tmp_path / "mnist.npz")
     mnist = data.load(tmp_path / "mnist.npz")
     spec = EvidenceSpec(
         classes=[0, 1],

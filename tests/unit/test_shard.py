@@ -7,9 +7,10 @@ import pytest
 from synthetic import synthetic_study
 
 from noisescale import records, shard
-from noisescale.data import load, prepare
+from noisescale.data import load
 from noisescale.errors import NoisescaleError
 from noisescale.grid import shards
+from noisescale.prepare import prepare
 from noisescale.study import DatasetSpec, Experiment
 
 

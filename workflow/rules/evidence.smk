@@ -4,7 +4,6 @@ if STUDY.evidence:
 
     rule evidence:
         input:
-            study=ancient(STUDY_JSON),
             data=ancient(rules.data.output.data),
             checksum=rules.data.output.checksum,
             code=code("evidence_sweep"),
@@ -22,7 +21,8 @@ if STUDY.evidence:
             runtime=120,
             mem_mb=4000,
         params:
-            evidence=short(STUDY.evidence),
+            study=STUDY_JSON,
+            wanted=short(STUDY.evidence),
         shell:
             "python -m noisescale --log {log} evidence"
-            " --study {input.study} --data {input.data} --output {output.table}"
+            " --study {params.study} --data {input.data} --output {output.table}"

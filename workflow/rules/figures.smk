@@ -4,7 +4,6 @@ if STUDY.experiments:
 
     rule scaling:
         input:
-            study=ancient(STUDY_JSON),
             runs=RESULTS["runs"],
             code=code("scaling"),
         output:
@@ -14,10 +13,11 @@ if STUDY.experiments:
         conda:
             "../../envs/analysis.yaml"
         params:
-            study=short(STUDY.experiments, STUDY.statistics),
+            study=STUDY_JSON,
+            wanted=short(STUDY.experiments, STUDY.statistics),
         shell:
             "python -m noisescale --log {log} scaling"
-            " --study {input.study} --runs {input.runs[0]} --output {output}"
+            " --study {params.study} --runs {input.runs[0]} --output {output}"
 
 
 for group, members, kinds in (
@@ -31,7 +31,6 @@ for group, members, kinds in (
             name:
                 f"figures_{group}"
             input:
-                study=ancient(STUDY_JSON),
                 results=[RESULTS[kind] for kind in kinds],
                 code=code("figures.draw", *(f"figures.{figure.module}" for figure in members)),
             output:
@@ -41,9 +40,10 @@ for group, members, kinds in (
             conda:
                 "../../envs/analysis.yaml"
             params:
-                study=short(STUDY.experiments, STUDY.evidence, STUDY.statistics, STUDY.dataset),
+                study=STUDY_JSON,
+                wanted=short(STUDY.experiments, STUDY.evidence, STUDY.statistics, STUDY.dataset),
                 results=flags(*kinds),
                 names=" ".join(figure.name for figure in members),
             shell:
-                "python -m noisescale --log {log} figures --study {input.study}"
+                "python -m noisescale --log {log} figures --study {params.study}"
                 f" {{params.results}} --folder {OUT}/figures {{params.names}}"

@@ -5,7 +5,6 @@ CAPTIONS = shown(Path(workflow.basedir) / "workflow/report")
 
 rule report:
     input:
-        study=ancient(STUDY_JSON),
         results=[RESULTS[kind] for kind in RESULTS],
         figures=FIGURES,
         captions=[
@@ -26,9 +25,10 @@ rule report:
     conda:
         "../../envs/analysis.yaml"
     params:
-        study=short(STUDY),
+        study=STUDY_JSON,
+        wanted=short(STUDY),
         results=flags(*RESULTS),
         captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
     shell:
-        "python -m noisescale --log {log} report --study {input.study} {params.results}"
+        "python -m noisescale --log {log} report --study {params.study} {params.results}"
         f" --figures {OUT}/figures --captions {{params.captions:q}} --output {{output}}"

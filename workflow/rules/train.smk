@@ -3,7 +3,6 @@
 
 rule train:
     input:
-        study=ancient(STUDY_JSON),
         data=ancient(rules.data.output.data),
         checksum=rules.data.output.checksum,
         code=code("shard"),
@@ -26,15 +25,15 @@ rule train:
         mem_mb=4000,
         gpu=PLAN.gpus,
     params:
-        runs=lambda wildcards: PLAN.digest(wildcards.shard),
+        study=STUDY_JSON,
+        wanted=lambda wildcards: PLAN.digest(wildcards.shard),
     shell:
-        "python -m noisescale --log {log} train --study {input.study} --data {input.data}"
+        "python -m noisescale --log {log} train --study {params.study} --data {input.data}"
         " --shard {wildcards.shard} --threads {threads} --output {output.table}"
 
 
 rule collect:
     input:
-        study=ancient(STUDY_JSON),
         shards=[ancient(PLAN.shard_path(shard)) for shard in PLAN.shards],
         checksums=[f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
         code=code("collect"),
@@ -46,7 +45,8 @@ rule collect:
     conda:
         "../../envs/analysis.yaml"
     params:
-        runs=short(*[PLAN.digest(shard) for shard in PLAN.shards]),
+        study=STUDY_JSON,
+        wanted=short(*[PLAN.digest(shard) for shard in PLAN.shards]),
     shell:
         "python -m noisescale --log {log} collect"
-        " --study {input.study} --output {output.table} {input.shards}"
+        " --study {params.study} --output {output.table} {input.shards}"
