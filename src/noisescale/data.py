@@ -63,7 +63,7 @@ def load(path: Path) -> Dataset:
     return Dataset(name=name, n_classes=n_classes, digest=digest, **arrays)
 
 
-def readdigest_of(path: Path) -> str:
+def read_digest(path: Path) -> str:
     """Return the digest of a prepared data set without reading its examples; errors as `load`."""
     mend = "delete it and run the workflow again"
     try:

@@ -10,8 +10,11 @@ from synthetic import synthetic_study
 
 import noisescale
 from noisescale import records
+from noisescale.data import load
 from noisescale.fingerprint import engine_fingerprint
 from noisescale.plan import Plan, code, short
+from noisescale.prepare import prepare
+from noisescale.study import DatasetSpec
 
 
 @pytest.fixture
@@ -45,6 +48,15 @@ def test_runs_of_another_engine_or_a_damaged_file_are_not(plan, damage):
     if damage == "file":
         plan.shard_path(shard).write_text("damaged")
     assert plan.missing()[shard] == len(runs)
+
+
+def test_runs_of_other_data_are_not_up_to_date(plan):
+    prepare(DatasetSpec("digits", None, "data"), plan.folder / "data.npz")
+    digest = load(plan.folder / "data.npz").digest
+    shard, runs = next(iter(plan.shards.items()))
+    for other, missing in ((digest, 0), ("other data", len(runs))):
+        finish(plan, shard, [run.run_id for run in runs], data_digest=other)
+        assert plan.missing()[shard] == missing
 
 
 def test_a_complete_study_has_nothing_to_train(plan):
