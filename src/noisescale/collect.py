@@ -30,7 +30,7 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
     for path in shard_paths:
         metadata = records.read_metadata(path)
         sources.append(metadata)
-        for key in ("engine_fingerprint", "data_digest"):
+        for key in IDENTITY:
             if metadata[key] != sources[0][key]:
                 raise RecordError(
                     f"{path}: its {key} is {metadata[key]}, but that of {shard_paths[0]} is "
@@ -48,14 +48,23 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
             f"{min(absent)}; delete the folder runs beside it and run the workflow again"
         )
     final = table.filter(pc.equal(table["update"], table["updates"]))
+    # A shard has a job for each time that runs were added to it.
+    jobs = [
+        job
+        | {
+            "shard": str(path),
+            "runs": {"wanted": len(source["run_ids"]), "trained": job["trained"]},
+        }
+        for path, source in zip(shard_paths, sources, strict=True)
+        for job in source["jobs"]
+    ]
     records.write_table(
         output,
         table,
         records.RUNS,
         {
             "kind": "runs",
-            "engine_fingerprint": sources[0]["engine_fingerprint"],
-            "data_digest": sources[0]["data_digest"],
+            **{key: sources[0][key] for key in IDENTITY},
             "study": json.loads(text),
             "runs": {
                 "wanted": len(ids),
@@ -63,21 +72,16 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
                 "diverged": pc.sum(pc.equal(final["status"], "diverged")).as_py() or 0,
             },
             "seconds": {"training": pc.sum(final["train_seconds"]).as_py()},
-            "device": ", ".join(sorted({source["device"] for source in sources})),
-            "shards": [
-                {
-                    key: source[key]
-                    for key in ("runs", "seconds", "device", "versions", "git", "created")
-                }
-                | {"shard": str(path)}
-                for path, source in zip(shard_paths, sources, strict=True)
-            ],
+            "device": ", ".join(sorted({job["device"] for job in jobs})),
+            "shards": jobs,
             **records.provenance(),
         },
     )
 
 
-_OF_SHARDS = ("runs", "seconds", "device", "versions", "git", "created")
+IDENTITY = ("engine_fingerprint", "data_digest", "evaluations_per_decade")
+"""What all shards must share, see `noisescale.shard.identity`."""
+
 _ORDER = (
     "train_size",
     "batch_size",

@@ -148,6 +148,13 @@ def _dataset(settings: dict[str, Any]) -> DatasetSpec:
             f"dataset.path is {show(path)} beside dataset.name {name}: expected null, since only "
             "npz has a path; set dataset.name: npz, or remove the path"
         )
+    if path is not None:
+        path = str(Path(path).expanduser())
+        if "{" in path or "}" in path:
+            raise ConfigError(
+                f"dataset.path is {show(path)}: expected a path without braces, which Snakemake "
+                "takes for wildcards; rename the file"
+            )
     return DatasetSpec(name, path, settings["data_root"])
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,11 +64,15 @@ def load(path: Path) -> Dataset:
     return Dataset(name=name, n_classes=n_classes, digest=digest, **arrays)
 
 
-def read_digest(path: Path) -> str:
-    """Return the digest of a prepared data set without reading its examples; errors as `load`."""
+def read_meta(path: Path) -> dict[str, Any]:
+    """Return what a prepared data set says of itself, without reading it; errors as `load`.
+
+    Its name, n_classes, digest, and source: the SHA-256 of a user's own file, else None.
+    """
     mend = "delete it and run the workflow again"
     try:
-        return json.loads(str(npz.read(Path(path), ("meta",), mend)["meta"]))["digest"]
+        meta = json.loads(str(npz.read(Path(path), ("meta",), mend)["meta"]))
+        return {key: meta[key] for key in ("name", "n_classes", "digest", "source")}
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: not a data file prepared by noisescale; {mend}") from error
 

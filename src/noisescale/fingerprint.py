@@ -13,8 +13,16 @@ ENGINE = (
     "evaluation.py",
     "training.py",
     "preprocessing.py",
+    "data.py",
 )
 """The modules whose arithmetic decides a run's result."""
+
+NOT_ENGINE = {
+    "grid": "gives a run its fields, which name it",
+    "npz": "reads arrays or fails",
+    "errors": "says something to the user",
+}
+"""What the engine imports beside itself, and why a result does not depend on it."""
 
 
 def engine_fingerprint(folder: Path | None = None) -> str:

@@ -93,11 +93,6 @@ class Cell:
     run: Run
 
 
-def epoch_updates(train_size: int, batch_size: int) -> int:
-    """Return the number of updates in an epoch: only whole minibatches are used."""
-    return train_size // batch_size
-
-
 def expand(experiment: Experiment) -> Iterator[Cell]:
     """Yield every run that an experiment wants, in the order of its axes."""
     names = list(experiment.axes)
@@ -112,8 +107,9 @@ def expand(experiment: Experiment) -> Iterator[Cell]:
         variant = ", ".join(f"{name} {setting[name]}" for name in further)
         seed, epochs = setting.pop("seeds"), setting.pop("epochs", None)
         for batch_size in experiment.batch_sizes(setting["train_size"]):
+            # Equal epochs are equally many examples seen, whatever an epoch's remainder.
             updates = setting.get("updates") or max(
-                1, round(epochs * epoch_updates(setting["train_size"], batch_size))
+                1, round(epochs * setting["train_size"] / batch_size)
             )
             run = Run(**setting | {"batch_size": batch_size, "updates": updates, "seed": seed})
             yield Cell(experiment.name, variant, epochs, run)
@@ -132,7 +128,8 @@ def wanted(study: Study) -> list[Run]:
 def shard_of(run: Run, seeds_per_shard: int) -> str:
     """Return the name of the shard (job and file) that holds a run.
 
-    It depends on the run alone, so that editing a study never moves a run to another file.
+    It depends on the run (and `seeds_per_shard`) alone, so that editing the grid never moves a run
+    to another file.
     """
     first = run.seed // seeds_per_shard * seeds_per_shard
     return (

@@ -22,8 +22,8 @@ from noisescale.grid import Run, digest, shards
 from noisescale.study import Study
 
 _PACKAGE = Path(__file__).parent
-_MESSAGES = {"errors", "progress"}
-"""Modules that no result depends on."""
+_MESSAGES = {"errors", "progress", "config", "schema"}
+"""Modules that no result depends on: they say something, or accept or refuse."""
 
 N_INPUTS = {"digits": 64}
 """Inputs of the data sets that do not have MNIST's 784, for the estimate of costs."""
@@ -68,8 +68,8 @@ class Plan:
         return self.folder / "runs" / f"{shard}.parquet"
 
     def digest(self, shard: str) -> str:
-        """Return a short name of the set of runs that a shard is to hold."""
-        return digest(self.shards[shard])
+        """Return a short name of what a shard is to hold: its runs, and how they are evaluated."""
+        return short(digest(self.shards[shard]), self.study.evaluations_per_decade)
 
     def seconds(self, shard: str) -> float:
         """Return about how long a shard takes to train from nothing, on one core or one GPU."""
@@ -101,17 +101,21 @@ class Plan:
         )
 
     def missing(self) -> dict[str, int]:
-        """Count the runs of each shard that its file lacks or holds from another engine."""
+        """Count the runs of each shard that its file lacks, or has of other data or engine."""
         from noisescale.fingerprint import engine_fingerprint
 
-        fingerprint, data = engine_fingerprint(), self._data_digest()
+        identity = {
+            "engine_fingerprint": engine_fingerprint(),
+            "evaluations_per_decade": self.study.evaluations_per_decade,
+            "data_digest": self._data_digest(),
+        }
         result = {}
         for shard, runs in self.shards.items():
-            present = self._present(shard, fingerprint, data)
+            present = self._present(shard, identity)
             result[shard] = sum(run.run_id not in present for run in runs)
         return result
 
-    def _present(self, shard: str, fingerprint: str, data: str | None) -> set[str]:
+    def _present(self, shard: str, identity: dict[str, Any]) -> set[str]:
         path = self.shard_path(shard)
         if not path.exists():
             return set()
@@ -121,23 +125,24 @@ class Plan:
             metadata = read_metadata(path)
         except RecordError:
             return set()
-        if metadata.get("engine_fingerprint") != fingerprint:
-            return set()
-        if data is not None and metadata.get("data_digest") != data:
+        if any(metadata.get(key) != value for key, value in identity.items()):
             return set()
         return set(metadata.get("run_ids", ()))
 
     def _data_digest(self) -> str | None:
-        """Return the digest of the prepared data set, or None where there is none yet."""
-        path = self.folder / "data.npz"
+        """Return the digest of the prepared data; None where they are to be prepared (again)."""
+        path, spec = self.folder / "data.npz", self.study.dataset
         if not path.exists():
             return None
-        from noisescale.data import read_digest
+        from noisescale.data import read_meta
+        from noisescale.records import sha256
 
         try:
-            return read_digest(path)
+            meta = read_meta(path)
         except DataError:
             return None
+        same = meta["name"] == spec.name and (not spec.path or meta["source"] == sha256(spec.path))
+        return meta["digest"] if same else None
 
 
 def export_python() -> None:

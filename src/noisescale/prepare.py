@@ -40,6 +40,7 @@ def prepare(spec: DatasetSpec, output: Path) -> None:
         "schema_version": SCHEMA_VERSION,
         "name": spec.name,
         "n_classes": int(arrays["y_train"].max()) + 1,
+        "source": records.sha256(spec.path) if spec.path else None,
         "digest": digest_of(spec.name, arrays, scale),
     }
     with records.replacing(output) as temporary, open(temporary, "wb") as file:

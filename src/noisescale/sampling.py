@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from noisescale.grid import epoch_updates
 from noisescale.randomness import permutations
 
 _BLOCK_BYTES = 4_000_000
@@ -53,7 +52,7 @@ class Minibatches:
         self.seed_row = seed_row
         self.task_row = task_row
         self.batch_size = batch_size
-        self.epoch_updates = epoch_updates(members.shape[1], batch_size)
+        self.epoch_updates = members.shape[1] // batch_size
         self._order: tuple[int, Tensor] | None = None
         self._whole: tuple[Tensor, Tensor] | None = None
 

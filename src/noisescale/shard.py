@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import torch
 
@@ -19,62 +20,77 @@ from noisescale.grid import Run, shards
 from noisescale.preprocessing import preprocess
 from noisescale.progress import Progress
 from noisescale.study import Study
-from noisescale.training import Curve, Problem, stack_key, train
+from noisescale.training import Curve, Problem, on_device, prepare_torch, stack_key, train
 
 
 def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: int) -> None:
     """Write the shard's Parquet file with every run that the study wants of it.
 
     Rows of the present file are kept if they come from the same data and the same arithmetic,
-    also those that the study no longer wants.
+    also those that the study no longer wants. A file that lacks nothing is left as it is.
     """
     started = time.perf_counter()
     study = Study.from_json(Path(study_path).read_text())
     dataset = load(data_path)
     wanted = shards(study)[shard]
-    identity = {"engine_fingerprint": engine_fingerprint(), "data_digest": dataset.digest}
-    kept = reusable(output, identity)
+    mine = identity(study, dataset.digest)
+    kept, jobs = reusable(output, mine)
     present = set(kept["run_id"].unique().to_pylist())
     missing = [run for run in wanted if run.run_id not in present]
-    device = choose_device(study.device)
-    torch.set_num_threads(threads)
-    # Velocities that fade away would otherwise spend most of the time as denormal numbers.
-    torch.set_flush_denormal(True)
+    print(f"{shard}: {len(present)} runs kept, {len(missing)} to train", file=sys.stderr)
+    if not missing:
+        records.write_checksum(output)
+        return
 
+    device = choose_device(study.device)
+    prepare_torch(threads)
     curves = train_all(dataset, missing, device, study.evaluations_per_decade, shard)
-    table = pa.concat_tables([kept, table_of(curves, dataset.name)])
-    trained = sum(curve.seconds for curve in curves)
+    job = {
+        "trained": len(missing),
+        "seconds": time.perf_counter() - started,
+        "device": device_name(device),
+        **records.provenance(),
+    }
     records.write_table(
         output,
-        table,
+        pa.concat_tables([kept, table_of(curves, dataset.name)]),
         records.RUNS,
         {
             "kind": "runs",
-            **identity,
+            **mine,
             "run_ids": sorted(present | {run.run_id for run in missing}),
-            "runs": {"wanted": len(wanted), "trained": len(missing), "held": len(present)},
-            "seconds": {"training": trained, "total": time.perf_counter() - started},
-            "device": device_name(device),
-            **records.provenance(),
+            "jobs": [*jobs, job],
+            "study": asdict(study),
         },
     )
-    print(f"{shard}: trained {len(missing)} runs, kept {len(present)}", file=sys.stderr)
+    print(f"{shard}: trained {len(missing)} runs", file=sys.stderr)
 
 
-def reusable(path: Path, identity: dict[str, str]) -> pa.Table:
-    """Return the rows of a shard made from the same data by the same arithmetic, if any."""
-    empty = records.RUNS.empty_table()
+def identity(study: Study, data_digest: str) -> dict[str, str | int]:
+    """Return what rows must have in common to stand in one table of runs."""
+    return {
+        "engine_fingerprint": engine_fingerprint(),
+        "data_digest": data_digest,
+        "evaluations_per_decade": study.evaluations_per_decade,
+    }
+
+
+def reusable(path: Path, mine: dict[str, str | int]) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Return a shard's rows of the same `identity`, and the jobs that trained them."""
+    nothing = records.RUNS.empty_table(), []
     if not Path(path).exists():
-        return empty
+        return nothing
     try:
         metadata = records.read_metadata(path)
-        if any(metadata.get(key) != value for key, value in identity.items()):
+        if any(metadata.get(key) != value for key, value in mine.items()):
             print(f"{path}: of other data or another engine; training anew", file=sys.stderr)
-            return empty
-        return records.read_table(path, records.RUNS).replace_schema_metadata(None)
+            return nothing
+        return records.read_table(path, records.RUNS).replace_schema_metadata(None), metadata[
+            "jobs"
+        ]
     except RecordError as error:
         print(f"{error}; training anew", file=sys.stderr)
-        return empty
+        return nothing
 
 
 def train_all(
@@ -110,28 +126,13 @@ def train_all(
     return curves
 
 
-def on_device(dataset: Dataset, device: str) -> Problem:
-    """Move a data set to the device, with a column of ones beside the inputs for the bias."""
-
-    def examples(x: np.ndarray) -> torch.Tensor:
-        return torch.nn.functional.pad(torch.from_numpy(x), (0, 1), value=1.0).to(device)
-
-    return Problem(
-        x=examples(dataset.X_train),
-        y=torch.from_numpy(dataset.y_train),
-        x_test=examples(dataset.X_test),
-        y_test=torch.from_numpy(dataset.y_test).to(device),
-        n_classes=dataset.n_classes,
-    )
-
-
 def table_of(curves: list[Curve], dataset: str) -> pa.Table:
     """Return learning curves as a tidy table, one row per run and evaluation."""
     rows = [
         {
             "run_id": curve.run.run_id,
             "dataset": dataset,
-            **vars_of(curve.run),
+            **asdict(curve.run),
             "noise_scale": curve.run.noise_scale,
             "update": point.update,
             "epoch": point.update * curve.run.batch_size / curve.run.train_size,
@@ -147,11 +148,6 @@ def table_of(curves: list[Curve], dataset: str) -> pa.Table:
         for point in curve.points
     ]
     return pa.Table.from_pylist(rows, schema=records.RUNS)
-
-
-def vars_of(run: Run) -> dict[str, object]:
-    """Return a run's fields by name."""
-    return {name: getattr(run, name) for name in Run.__dataclass_fields__}
 
 
 def choose_device(wanted: str) -> str:

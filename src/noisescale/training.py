@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from noisescale import randomness
+from noisescale.data import Dataset
 from noisescale.engine import Stack
 from noisescale.evaluation import evaluate, evaluation_updates
 from noisescale.grid import Run
@@ -70,6 +72,30 @@ class Curve:
     points: list[Point]
     diverged_at: int | None
     seconds: float
+
+
+def prepare_torch(threads: int) -> None:
+    """Set what torch computes with in this process: CPU threads, and zero for denormal numbers.
+
+    Velocities that fade away would otherwise spend most of the time as denormals.
+    """
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+
+
+def on_device(dataset: Dataset, device: str) -> Problem:
+    """Move a data set to the device, with a column of ones beside the inputs for the bias."""
+
+    def examples(x: np.ndarray) -> Tensor:
+        return torch.nn.functional.pad(torch.from_numpy(x), (0, 1), value=1.0).to(device)
+
+    return Problem(
+        x=examples(dataset.X_train),
+        y=torch.from_numpy(dataset.y_train),
+        x_test=examples(dataset.X_test),
+        y_test=torch.from_numpy(dataset.y_test).to(device),
+        n_classes=dataset.n_classes,
+    )
 
 
 def stack_key(run: Run) -> tuple:

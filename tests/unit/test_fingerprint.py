@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import noisescale
-from noisescale.fingerprint import ENGINE, engine_fingerprint
+from noisescale.fingerprint import ENGINE, NOT_ENGINE, engine_fingerprint
+from noisescale.plan import code
 
 PACKAGE = Path(noisescale.__file__).parent
 
@@ -33,6 +34,11 @@ def test_comments_docstrings_and_layout_do_not_count(folder):
     assert engine_fingerprint(folder) == before
 
 
+def test_everything_that_the_engine_imports_is_part_of_it_or_excused():
+    imported = {Path(path).stem for name in ENGINE for path in code(Path(name).stem)}
+    assert imported - {Path(name).stem for name in ENGINE} - set(NOT_ENGINE) - {"study"} == set()
+
+
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
@@ -41,6 +47,9 @@ def test_comments_docstrings_and_layout_do_not_count(folder):
         ("sampling.py", "_BLOCK_BYTES = 4_000_000", "_BLOCK_BYTES = 4_000_001"),
         ("evaluation.py", "logits.argmax(1)", "logits.argmin(1)"),
         ("training.py", "1 / problem.n_classes", "0 / problem.n_classes"),
+        ("training.py", "set_flush_denormal(True)", "set_flush_denormal(False)"),
+        ("data.py", "*= np.float32(scale)", "*= np.float32(2 * scale)"),
+        ("preprocessing.py", "1 / np.sqrt(variance)", "1 / variance"),
     ],
 )
 def test_arithmetic_counts(folder, module, old, new):

@@ -46,11 +46,13 @@ def test_further_axes_become_variants_of_the_figure():
     assert next(c.run for c in cells if c.variant == "hidden 20x5").widths == [20, 5]
 
 
-def test_epochs_become_whole_minibatch_updates():
-    axes = {k: v for k, v in AXES.items() if k != "updates"} | {"epochs": [3.0]}
-    cells = list(expand(Experiment("fixed_epochs", axes, [1, 30, 100])))
-    assert {(c.run.batch_size, c.run.updates) for c in cells} == {(1, 300), (30, 9), (100, 3)}
-    assert {c.epochs for c in cells} == {3.0}
+def test_equal_epochs_are_equally_many_examples_seen_at_every_batch_size():
+    axes = {k: v for k, v in AXES.items() if k != "updates"} | {"epochs": [30.0]}
+    cells = list(expand(Experiment("fixed_epochs", axes, [1, 30, 51, 64, 100])))
+    assert {c.epochs for c in cells} == {30.0}
+    for cell in cells:
+        seen = cell.run.updates * cell.run.batch_size / cell.run.train_size
+        assert seen == pytest.approx(30, abs=cell.run.batch_size / cell.run.train_size / 2)
 
 
 def test_a_range_of_batch_sizes_ends_at_the_training_set():

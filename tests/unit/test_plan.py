@@ -1,5 +1,6 @@
 """What the workflow knows before it runs."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -19,12 +20,19 @@ from noisescale.study import DatasetSpec
 
 @pytest.fixture
 def plan(tmp_path):
-    return Plan(synthetic_study(), tmp_path / "results")
+    study = dataclasses.replace(synthetic_study(), dataset=DatasetSpec("digits", None, "data"))
+    prepare(study.dataset, tmp_path / "results" / "data.npz")
+    return Plan(study, tmp_path / "results")
 
 
 def finish(plan, shard, run_ids, **metadata):
     table = records.RUNS.empty_table()
-    metadata = {"run_ids": run_ids, "engine_fingerprint": engine_fingerprint()} | metadata
+    identity = {
+        "engine_fingerprint": engine_fingerprint(),
+        "evaluations_per_decade": plan.study.evaluations_per_decade,
+        "data_digest": load(plan.folder / "data.npz").digest,
+    }
+    metadata = {"run_ids": run_ids} | identity | metadata
     records.write_table(plan.shard_path(shard), table, records.RUNS, metadata)
 
 
@@ -50,13 +58,21 @@ def test_runs_of_another_engine_or_a_damaged_file_are_not(plan, damage):
     assert plan.missing()[shard] == len(runs)
 
 
-def test_runs_of_other_data_are_not_up_to_date(plan):
-    prepare(DatasetSpec("digits", None, "data"), plan.folder / "data.npz")
-    digest = load(plan.folder / "data.npz").digest
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset": DatasetSpec("mnist", None, "data")},
+        {"dataset": DatasetSpec("npz", __file__, "data")},
+        {"evaluations_per_decade": 1},
+    ],
+)
+def test_runs_of_other_data_or_with_other_learning_curves_are_not(plan, change):
     shard, runs = next(iter(plan.shards.items()))
-    for other, missing in ((digest, 0), ("other data", len(runs))):
-        finish(plan, shard, [run.run_id for run in runs], data_digest=other)
-        assert plan.missing()[shard] == missing
+    finish(plan, shard, [run.run_id for run in runs])
+    assert plan.missing()[shard] == 0
+    other = Plan(dataclasses.replace(plan.study, **change), plan.folder)
+    assert other.missing()[shard] == len(runs)
+    assert other.digest(shard) != plan.digest(shard) or "dataset" in change
 
 
 def test_a_complete_study_has_nothing_to_train(plan):

@@ -41,18 +41,27 @@ def study(seeds=(0, 1), learning_rates=(0.1, 0.2), batch_sizes=(8, 16)):
 
 
 @pytest.fixture
-def job(tmp_path, data):
+def job(tmp_path, data, monkeypatch):
     """Bring the one shard of a study up to date; return its table and metadata."""
     output = tmp_path / "shard.parquet"
+    trained = []
 
     def run(study):
+        trained.clear()
         study_path = tmp_path / "study.json"
         study_path.write_text(study.to_json())
         (name,) = shards(study)
         shard.main(study_path, data, name, output, threads=1)
         return records.read_table(output, records.RUNS).to_pandas(), records.read_metadata(output)
 
-    run.output = output
+    original = shard.train
+
+    def counting(problem, runs, *arguments, **options):
+        trained.extend(runs)
+        return original(problem, runs, *arguments, **options)
+
+    monkeypatch.setattr(shard, "train", counting)
+    run.output, run.trained = output, lambda: len(trained)
     return run
 
 
@@ -63,7 +72,7 @@ def runs_of(table):
 def test_a_shard_holds_a_row_for_each_run_and_evaluation(job):
     table, metadata = job(study())
     assert len(runs_of(table)) == 8
-    assert metadata["runs"] == {"wanted": 8, "trained": 8, "held": 0}
+    assert [job["trained"] for job in metadata["jobs"]] == [8]
     assert set(metadata["run_ids"]) == runs_of(table)
     for _, rows in table.groupby("run_id"):
         assert rows["update"].is_monotonic_increasing
@@ -77,7 +86,7 @@ def test_a_shard_holds_a_row_for_each_run_and_evaluation(job):
 def test_only_missing_runs_are_trained_and_the_others_kept_as_they_are(job):
     before, _ = job(study())
     after, metadata = job(study(seeds=(0, 1, 2)))
-    assert metadata["runs"] == {"wanted": 12, "trained": 4, "held": 8}
+    assert [job["trained"] for job in metadata["jobs"]] == [8, 4]
     kept = after[after["run_id"].isin(runs_of(before))]
     assert before.equals(kept.reset_index(drop=True))
 
@@ -96,7 +105,7 @@ def test_a_run_trained_later_equals_one_trained_at_once(job):
 def test_runs_that_are_no_longer_wanted_stay_in_the_file(job):
     before, _ = job(study())
     after, metadata = job(study(seeds=(0,)))
-    assert metadata["runs"]["trained"] == 0
+    assert [job["trained"] for job in metadata["jobs"]] == [8]
     assert runs_of(after) == runs_of(before)
 
 
@@ -104,7 +113,8 @@ def test_another_engine_or_other_data_train_all_anew(job, monkeypatch):
     job(study())
     monkeypatch.setattr(shard, "engine_fingerprint", lambda: "another")
     _, metadata = job(study())
-    assert metadata["runs"]["trained"] == 8
+    assert [job["trained"] for job in metadata["jobs"]] == [8]
+    assert job.trained() == 8
     original = load
 
     def other(path):
@@ -112,14 +122,31 @@ def test_another_engine_or_other_data_train_all_anew(job, monkeypatch):
 
     monkeypatch.setattr(shard, "load", other)
     _, metadata = job(study())
-    assert metadata["runs"]["trained"] == 8
+    assert [job["trained"] for job in metadata["jobs"]] == [8]
+    assert job.trained() == 8
+
+
+def test_other_points_of_the_learning_curves_train_all_anew(job):
+    """Else one curve would have points that another lacks."""
+    job(study())
+    table, _ = job(dataclasses.replace(study(seeds=(0, 1, 2)), evaluations_per_decade=1))
+    assert job.trained() == 12
+    assert all(list(rows["update"]) == [0, 1, 10, 20] for _, rows in table.groupby("run_id"))
+
+
+def test_a_shard_that_lacks_nothing_is_left_as_it_is(job):
+    job(study())
+    before = job.output.read_bytes()
+    job(study())
+    assert job.trained() == 0 and job.output.read_bytes() == before
 
 
 def test_a_damaged_shard_is_trained_anew(job, capsys):
     job(study())
     job.output.write_bytes(job.output.read_bytes()[:-100])
     _, metadata = job(study())
-    assert metadata["runs"]["trained"] == 8
+    assert [job["trained"] for job in metadata["jobs"]] == [8]
+    assert job.trained() == 8
     assert "damaged or truncated" in capsys.readouterr().err
 
 
