@@ -14,7 +14,7 @@ figures: $(READY)
 	snakemake --cores all
 
 test: lint
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	ruff check
@@ -42,5 +42,6 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra slurm --no-annotate \
 		--custom-compile-command "make lock" --upgrade --output-file requirements.lock pyproject.toml
 
+# Results stay, and so does .snakemake: it is what Snakemake knows of how they were made.
 clean:
-	rm -rf $(VENV) .snakemake .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -28,10 +28,13 @@ onstart:
     write_text(STUDY_JSON, STUDY.to_json())
 
 
+# The shards are named here so that a deleted one is trained again: Snakemake does not miss a file
+# whose descendants are all there.
 rule all:
     input:
         f"{OUT}/report.html",
         lambda wildcards: FIGURES,
+        [PLAN.shard_path(shard) for shard in PLAN.shards],
 
 
 include: "workflow/rules/data.smk"

@@ -52,6 +52,6 @@ def claims(
         if "weight_decay" in has:
             found.append(claims_gap.weight_decay(study, finals))
         if "fixed_epochs" in has:
-            found.append(claims_scaling.optimum_at_fixed_epochs(laws))
+            found.append(claims_scaling.optimum_at_fixed_epochs(study, finals, laws))
         found.append(claims_scaling.one_noise_scale(laws))
     return [claim for claim in found if claim is not None]

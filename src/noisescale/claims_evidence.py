@@ -7,7 +7,7 @@ import pandas as pd
 
 from noisescale.curves import means, resamples, seed_matrix
 from noisescale.study import Statistics
-from noisescale.verdicts import Claim, Estimate, estimate, of_draws, verdict
+from noisescale.verdicts import Claim, Estimate, estimate, of_draws, power_of_ten, verdict
 
 MEMORIZED = 0.99
 """Training accuracy from which random labels count as memorized."""
@@ -55,8 +55,9 @@ def _memorization(true: pd.DataFrame, random: pd.DataFrame, statistics: Statisti
         figure="fig1_memorization",
         paper="A small linear model memorizes random labels, yet generalizes on the real labels of "
         "the same inputs.",
-        measured=f"At the weakest prior (λ = {weakest:.0e}): random labels {train.percent()} "
-        f"accuracy in training and {test.percent()} in test; real labels {real.percent()} in test "
+        measured=f"At the weakest prior (λ = {power_of_ten(weakest)}): random labels "
+        f"{train.percent()} accuracy in training and {test.percent()} in test; "
+        f"real labels {real.percent()} in test "
         f"({random['seed'].nunique()} seeds).",
         criterion=f"Random labels: training accuracy above {MEMORIZED:.0%}, test accuracy from "
         f"{CHANCE[0]:.0%} to {CHANCE[1]:.0%}. Real labels: test accuracy above "
@@ -95,7 +96,8 @@ def _minima(true: pd.DataFrame, statistics: Statistics) -> Claim:
         paper="On real labels the evidence favours the model over guessing, and its best "
         "regularization is close to the one with the lowest test cross-entropy.",
         measured=f"Lowest log evidence ratio {minimum.text()} nats per example, at "
-        f"λ = 10^{best:.1f}; lowest test cross-entropy at λ = 10^{best_loss:.1f}: "
+        f"λ = {power_of_ten(10**best)}; lowest test cross-entropy at "
+        f"λ = {power_of_ten(10**best_loss)}: "
         f"{distance.text(1)} decades apart ({n_seeds} seeds).",
         criterion="The lowest ratio is below 0, and the two minima are at most one decade of λ "
         "apart, each with its whole interval.",

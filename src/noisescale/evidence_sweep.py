@@ -39,7 +39,8 @@ def sweep(
     Returns
     -------
     pyarrow.Table
-        As `records.EVIDENCE`. ``weight_norm`` leaves out the bias, as the margin does.
+        As `records.EVIDENCE`. ``n_parameters`` is P, one weight for each input and the bias;
+        ``weight_norm`` leaves out the bias, as the margin does.
 
     Raises
     ------
@@ -50,6 +51,7 @@ def sweep(
     for seed in spec.seeds:
         drawn = preprocess(draw(dataset, spec, seed), spec.preprocessing)
         design = evidence.design_matrix(drawn.X_train)
+        n_parameters = design.shape[1]
         basis = evidence.row_space(design)
         design = design @ basis
         test_design = evidence.design_matrix(drawn.X_test) @ basis
@@ -70,7 +72,7 @@ def sweep(
                         "prior_precision": minimum.prior_precision,
                         "train_size": len(labels),
                         "test_size": len(test_labels),
-                        "n_parameters": len(basis),
+                        "n_parameters": n_parameters,
                         "log_evidence_ratio": ratio,
                         "log_evidence_ratio_per_example": ratio / len(labels),
                         "cost": minimum.cost,

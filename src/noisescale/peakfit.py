@@ -14,12 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from noisescale.curves import interval, means
-from noisescale.smoothing import local_quadratic
+from noisescale.smoothing import CLIFF_HALF_WIDTH, HALF_WIDTH, local_quadratic
 
 STEPS_PER_OCTAVE = 32
 """Resolution of the smooth estimate."""
 COLLAPSE = 2.0
 """A fall below the peak counts up to this many times the peak's height over the last point."""
+BEYOND_NOISE = 4.0
+"""A cliff is a fall in one step to the left by more than the peak's height over the last point, and
+by more than this many standard errors of a paired difference."""
 GRID_ERROR = 0.25
 """How well a peak is placed between its grid points, as a share of their spacing (either way).
 
@@ -28,6 +31,11 @@ moved with the phase by up to 0.15 of the spacing (standard deviation); this uni
 """
 ROUNDING = 1e-9
 """Differences of accuracy below it are rounding errors."""
+CLIFF_ERROR = 0.5
+"""The same for a peak beside a cliff, which may be on either side of its point.
+
+Chosen by simulations of cliffs of several steepnesses: a smaller one leaves intervals too narrow.
+"""
 EDGE_SHARE = 0.05
 """A peak is censored when more than this share of the resamples puts it at an end of the range."""
 
@@ -40,7 +48,7 @@ class PeakFit:
     ----------
     batch_opt, batch_opt_interval, draws
         The smooth estimate, its interval, and its value in each resample, which holds the scatter
-        of the seeds and the resolution of the grid (`GRID_ERROR`).
+        of the seeds and the resolution of the grid (`GRID_ERROR`, `CLIFF_ERROR`).
     batch_argmax, batch_argmax_interval
         The paper's estimate.
     accuracy, accuracy_interval
@@ -75,9 +83,12 @@ def without_collapse(accuracy: np.ndarray, diverged: np.ndarray) -> tuple[np.nda
     """Keep the collapse at a very large noise scale from bending the peak.
 
     Below some B training fails and accuracy falls off a cliff that says nothing about the shape of
-    the peak. To the left of the best point, batch sizes at which a run diverged are left out with
-    all smaller ones; a fall below the best point counts up to `COLLAPSE` times the height of the
-    peak (or four standard deviations of a paired difference, where that is more).
+    the peak: smoothed over, it would move the peak to the right. Left of the best point, those
+    batch sizes are left out, with all smaller ones, at which a run diverged, or which lie a cliff
+    below their right neighbour: a fall in one step that is greater than all of the curve's fall to
+    the right, and than noise explains (`BEYOND_NOISE`). Three points are always kept. A fall below
+    the best point counts up to `COLLAPSE` times the height of the peak (or four standard deviations
+    of a paired difference, where that is more).
 
     Parameters
     ----------
@@ -91,13 +102,19 @@ def without_collapse(accuracy: np.ndarray, diverged: np.ndarray) -> tuple[np.nda
     """
     mean = accuracy.mean(axis=0)
     best = mean.argmax()
-    left = np.flatnonzero(diverged[:, :best].any(axis=0))
+    difference = np.delete(accuracy, best, axis=1) - accuracy[:, [best]]
+    n_seeds = len(accuracy)
+    noise = np.sqrt(np.median(difference.var(axis=0, ddof=1))) if n_seeds > 1 else 0
+    height = mean[best] - mean[-1]
+    steep = max(height, BEYOND_NOISE * noise / np.sqrt(n_seeds)) + ROUNDING
+    # Without a sure fall to the right there is no scale to tell a cliff from a slope by.
+    falls = height > BEYOND_NOISE / 2 * noise / np.sqrt(n_seeds) + ROUNDING
+    cliff = falls & (np.diff(mean)[:best] > steep)
+    left = np.flatnonzero(diverged[:, :best].any(axis=0) | cliff)
     first = left.max() + 1 if len(left) else 0
     # With too few points left there is no parabola; the collapsed ones are then kept, and clipped.
     first = min(first, len(mean) - 3)
-    difference = np.delete(accuracy, best, axis=1) - accuracy[:, [best]]
-    noise = np.sqrt(np.median(difference.var(axis=0, ddof=1))) if len(accuracy) > 1 else 0
-    depth = max(COLLAPSE * (mean[best] - mean[-1]), 4 * noise)
+    depth = max(COLLAPSE * height, 4 * noise)
     return np.maximum(accuracy, accuracy[:, [best]] - depth)[:, first:], first
 
 
@@ -154,7 +171,10 @@ def fit_peak(
     kept, first = without_collapse(accuracy, diverged)
     span = octaves[-1] - octaves[first]
     fine = np.linspace(octaves[first], octaves[-1], int(np.ceil(span * STEPS_PER_OCTAVE)) + 1)
-    height, curvature = local_quadratic(octaves[first:], fine)
+    best = int(accuracy.mean(axis=0).argmax())
+    beside = first > 0 and octaves[best] - octaves[first - 1] < HALF_WIDTH
+    half_width = CLIFF_HALF_WIDTH if beside else HALF_WIDTH
+    height, curvature = local_quadratic(octaves[first:], fine, half_width)
 
     heights = kept @ height.T
     curve = heights.mean(axis=0)
@@ -162,11 +182,14 @@ def fit_peak(
     resampled = means(heights, counts)
     tops = resampled.argmax(axis=1)
     spacing = np.median(np.diff(octaves))
-    draws = np.exp2(np.clip(fine[tops] + spacing * _dither(accuracy, len(tops)), *fine[[0, -1]]))
+    error = (CLIFF_ERROR if beside else GRID_ERROR) * spacing
+    lowest = fine[0] - (CLIFF_ERROR * spacing if first else 0)
+    draws = np.exp2(np.clip(fine[tops] + error * _dither(accuracy, len(tops)), lowest, fine[-1]))
     argmaxes = means(accuracy, counts).argmax(axis=1)
-    best = int(accuracy.mean(axis=0).argmax())
 
     # The left end of the kept points is an end of the range only if nothing collapsed before it.
+    # A smaller batch that trains, and surely does worse, makes a top of the first point kept.
+    bracketed = top == 0 and first > 0 and not diverged[:, first - 1].any()
     last = len(fine) - 1
     ends = [last] if first else [0, last]
     edge_share = float(np.isin(tops, ends).mean())
@@ -183,7 +206,7 @@ def fit_peak(
         or not all(significant[end] for end in ends)
     ):
         reason = "edge"
-    elif curvature[top] @ kept.mean(axis=0) >= 0:
+    elif not bracketed and curvature[top] @ kept.mean(axis=0) >= 0:
         reason = "not concave"
     else:
         reason = ""
@@ -203,9 +226,9 @@ def fit_peak(
 
 
 def _dither(accuracy: np.ndarray, n: int) -> np.ndarray:
-    """Return uniform shifts for the resolution of the grid; a function of the curve alone."""
+    """Return uniform shifts from -1 to 1, for the grid's resolution, from the curve alone."""
     random = np.random.default_rng(zlib.crc32(accuracy.tobytes()))
-    return random.uniform(-GRID_ERROR, GRID_ERROR, n)
+    return random.uniform(-1, 1, n)
 
 
 def _pair(ends: tuple[float, float]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from noisescale.curves import experiment_rows, final_rows, resamples, seed_matrix
 from noisescale.grid import AXIS, noise_scale
-from noisescale.peakfit import PeakFit, fit_peak
+from noisescale.peakfit import ROUNDING, PeakFit, fit_peak
 from noisescale.study import Statistics, Study
 
 MIN_BATCH_SIZES = 3
@@ -34,7 +34,7 @@ class Peaks:
         ``batch_argmax``, ``batch_argmax_low``, ``batch_argmax_high``
             The paper's: the batch size of the best mean final test accuracy.
         ``noise_scale_opt``, ``noise_scale_opt_low``, ``noise_scale_opt_high``
-            g at `batch_opt`, exact formula.
+            g at `batch_opt`, exact formula; 0 at full batch.
         ``accuracy``, ``accuracy_low``, ``accuracy_high``
             Test accuracy at the peak, of the smoothed curve.
         ``gap``, ``gap_low``, ``gap_high``
@@ -117,9 +117,11 @@ def _estimates(fit: PeakFit, setting: dict) -> dict:
     """Return each estimate with its interval; g falls as B grows, so its ends change places."""
 
     def g(batch_size: float) -> float:
-        return noise_scale(
+        value = noise_scale(
             setting["learning_rate"], setting["train_size"], batch_size, setting["momentum"]
         )
+        # 2 ** log2(N) may be a rounding error off N: at full batch there is no noise at all.
+        return 0.0 if batch_size >= setting["train_size"] * (1 - ROUNDING) else value
 
     low, high = fit.batch_opt_interval
     triples = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from noisescale import grid
 from noisescale.study import BatchRange, Experiment, Study
+from noisescale.verdicts import minus
 
 Rows = list[tuple[str, str]]
 
@@ -61,11 +62,13 @@ def _of(record: dict[str, Any], name: str, form: str, scale: float = 1) -> str:
 def _estimate(value: float | None, low: float | None, high: float | None, form: str) -> str:
     if value is None:
         return "–"
-    return f"{form.format(value)} {_interval(low, high, form)}".strip()
+    return f"{minus(form.format(value))} {_interval(low, high, form)}".strip()
 
 
 def _interval(low: float | None, high: float | None, form: str) -> str:
-    return "" if low is None or high is None else f"[{form.format(low)}, {form.format(high)}]"
+    if low is None or high is None:
+        return ""
+    return minus(f"[{form.format(low)}, {form.format(high)}]")
 
 
 def settings(study: Study) -> Rows:
@@ -189,8 +192,8 @@ def effort(metadata: dict[str, Any]) -> str:
         if "trained" in counts:
             parts.append(
                 f"{counts['trained']} of {counts.get('wanted', counts['trained'])} wanted runs "
-                f"were trained, of which {counts.get('diverged', 0)} diverged (they count as "
-                "guessing)"
+                f"were trained, of which {counts.get('diverged', 0)} diverged (those whose weights "
+                "stopped being finite count as guessing, the others with the accuracy they have)"
             )
         if time := duration(_seconds(runs)):
             parts.append(f"training took {time} of computing time on {runs.get('device', '?')}")

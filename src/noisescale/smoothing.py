@@ -11,14 +11,18 @@ import numpy as np
 
 HALF_WIDTH = 2.5
 """Octaves of B on each side that a local parabola sees (tricube weights)."""
+CLIFF_HALF_WIDTH = 1.5
+"""The same where the peak is beside a cliff: a wide parabola would move the peak away from it."""
 MIN_NEIGHBOURS = 4
 """It sees at least so many points, where the grid of B is coarse."""
 
 
-def local_quadratic(x: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def local_quadratic(
+    x: np.ndarray, at: np.ndarray, half_width: float = HALF_WIDTH
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the linear maps from values at `x` to the smoothed curve at `at`.
 
-    Local quadratic regression (LOESS) with tricube weights of half-width `HALF_WIDTH`, widened
+    Local quadratic regression (LOESS) with tricube weights of half-width `half_width`, widened
     where fewer than `MIN_NEIGHBOURS` points are that near.
 
     Parameters
@@ -26,6 +30,8 @@ def local_quadratic(x: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarr
     x : ndarray of shape (n_points,)
         At least three different values, in octaves.
     at : ndarray of shape (n_at,)
+    half_width
+        In octaves.
 
     Returns
     -------
@@ -35,7 +41,7 @@ def local_quadratic(x: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarr
     offset = x - at[:, None]
     distance = np.abs(offset)
     neighbour = np.sort(distance, axis=1)[:, min(MIN_NEIGHBOURS, len(x)) - 1]
-    reach = np.maximum(HALF_WIDTH, 1.1 * neighbour)[:, None]
+    reach = np.maximum(half_width, 1.1 * neighbour)[:, None]
     weight = np.clip(1 - (distance / reach) ** 3, 0, None) ** 3
     powers = np.stack([np.ones_like(offset), offset, offset**2], axis=1)
     weighted = powers * weight[:, None]

@@ -61,7 +61,8 @@ class Estimate:
 
     def text(self, digits: int = 2, scale: float = 1, unit: str = "") -> str:
         """Return e.g. ``"1.2 % [0.8, 1.6]"`` with scale=100, unit=" %", digits=1."""
-        mean, low, high = (f"{scale * x:.{digits}f}" for x in (self.mean, self.low, self.high))
+        numbers = (self.mean, self.low, self.high)
+        mean, low, high = (minus(f"{scale * x:.{digits}f}") for x in numbers)
         return f"{mean}{unit}" + ("" if np.isnan(self.low) else f" [{low}, {high}]")
 
     def percent(self) -> str:
@@ -71,6 +72,20 @@ class Estimate:
     def points(self) -> str:
         """Return it as a difference in percentage points."""
         return self.text(2, 100, " points")
+
+
+def minus(text: str) -> str:
+    """Return a number's text with a real minus sign."""
+    return text.replace("-", "−")
+
+
+def power_of_ten(value: float) -> str:
+    """Return a positive number as plain decimals, or e.g. ``"3.2·10⁻⁵"`` where it is far from 1."""
+    if 1e-3 <= value < 1e4:
+        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+    digits, _, exponent = f"{value:.1e}".partition("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{power}" if digits == "1.0" else f"{digits}·10{power}"
 
 
 def verdict(*answers: bool | None) -> str:

@@ -209,6 +209,19 @@ def test_a_row_is_what_scikit_learn_and_the_formula_give_on_all_pixels(digits, p
         assert row[key] == pytest.approx(value, rel=1e-5), key
 
 
+def test_the_number_of_parameters_is_that_of_the_model_and_not_the_rank(digits):
+    """Fewer examples than pixels: the evidence from all P weights is that from the rank."""
+    spec = replace(SPEC, train_size=20, seeds=[0], label_noise=[0.0], prior_precision=[0.1])
+    (row,) = sweeps.sweep(digits, spec).to_pylist()
+    drawn = preprocess(sweeps.draw(digits, spec, 0), spec.preprocessing)
+    design = evidence.design_matrix(drawn.X_train)
+    assert row["n_parameters"] == design.shape[1] == 65
+    assert evidence.row_space(design).shape[1] <= 20
+    (minimum,) = evidence.path(design, drawn.y_train, [0.1])
+    ratio = evidence.log_evidence_ratio(minimum, 20)
+    assert row["log_evidence_ratio"] == pytest.approx(ratio, rel=1e-8)
+
+
 def test_every_fit_reached_its_minimum(table):
     frame = table.to_pandas()
     assert frame.newton_steps.max() < 50

@@ -178,10 +178,45 @@ def test_diverged_runs_at_small_batches_do_not_move_the_peak(share, collapsed):
 
 
 def test_a_steep_fall_counts_only_so_far():
-    mean = np.array([0.3, 0.7, 0.90, 0.88])
-    clipped, first = without_collapse(np.tile(mean, (5, 1)), np.zeros((5, 4), dtype=bool))
+    mean = np.array([0.83, 0.85, 0.87, 0.885, 0.90, 0.875])
+    clipped, first = without_collapse(np.tile(mean, (5, 1)), np.zeros((5, 6), dtype=bool))
     assert first == 0
-    np.testing.assert_allclose(clipped[0], [0.86, 0.86, 0.90, 0.88])
+    np.testing.assert_allclose(clipped[0], [0.85, 0.85, 0.87, 0.885, 0.90, 0.875])
+
+
+def test_what_lies_below_a_cliff_is_left_out_but_three_points_stay():
+    mean = np.array([0.3, 0.7, 0.90, 0.89, 0.88])
+    kept, first = without_collapse(np.tile(mean, (5, 1)), np.zeros((5, 5), dtype=bool))
+    assert first == 2
+    np.testing.assert_allclose(kept[0], mean[2:])
+    kept, first = without_collapse(np.tile(mean[:4], (5, 1)), np.zeros((5, 4), dtype=bool))
+    assert first == 1
+    np.testing.assert_allclose(kept[0], [0.88, 0.90, 0.89])
+
+
+@pytest.mark.parametrize("noise", [0.001, 0.002])
+@pytest.mark.parametrize("steepness", [5, 8])
+def test_a_cliff_one_step_left_of_the_peak_does_not_push_it_away(noise, steepness):
+    """As on digits: half octaves, the next smaller batch trains but loses points, none diverges."""
+    random = np.random.default_rng(12)
+
+    def curve(octaves: np.ndarray) -> np.ndarray:
+        fall = np.minimum(0.02 * 2.0 ** (-steepness * octaves), 0.85)
+        return 0.97 + 0.008 / (1 + 2 ** (octaves - 1)) - fall
+
+    near = np.linspace(-1, 3, 4001)
+    place = near[curve(near).argmax()]
+    step, octaves = 0.5, np.arange(1, 10.01, 0.5)
+    errors, inside = [], []
+    for _ in range(SIMULATIONS):
+        optimum = random.uniform(4, 5)
+        accuracy = noisy(random, curve(octaves - optimum + place), noise)
+        found = fit(accuracy, 2**octaves, np.zeros(accuracy.shape, dtype=bool))
+        low, high = np.log2(found.batch_opt_interval)
+        errors.append(np.log2(found.batch_opt) - optimum)
+        inside.append(low <= optimum <= high)
+    assert abs(np.mean(errors)) < step / 2
+    assert np.mean(inside) >= 0.90
 
 
 def test_one_seed_gives_a_peak_and_no_interval():

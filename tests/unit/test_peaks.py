@@ -61,9 +61,23 @@ def test_peaks_of_the_study_hold_the_truth(peaks):
 def test_the_optimum_noise_scale_is_that_of_the_optimum_batch_size(peaks):
     for row in peaks.table.itertuples():
         setting = (row.learning_rate, row.train_size)
-        assert row.noise_scale_opt == noise_scale(*setting, row.batch_opt, row.momentum)
-        assert row.noise_scale_opt_low == noise_scale(*setting, row.batch_opt_high, row.momentum)
+        expected = [
+            max(0, noise_scale(*setting, batch, row.momentum))
+            for batch in (row.batch_opt, row.batch_opt_high)
+        ]
+        found = [row.noise_scale_opt, row.noise_scale_opt_low]
+        assert found == pytest.approx(expected, abs=1e-9)
         assert row.noise_scale_opt_low <= row.noise_scale_opt <= row.noise_scale_opt_high
+
+
+def test_at_full_batch_the_noise_scale_is_zero_and_not_a_rounding_error(study):
+    runs = synthetic_runs(study, noise=0.0005, batch_opt=4000)
+    table = find_peaks(study, runs).table
+    full = table[table["batch_opt"] > 0.999999 * table["train_size"]]
+    assert len(full) >= 5 and (full["noise_scale_opt"] == 0).all()
+    assert (table["noise_scale_opt_low"] >= 0).all()
+    tiny = table["noise_scale_opt"].between(0, 1e-9, inclusive="neither")
+    assert not tiny.any()
 
 
 def test_a_curve_that_two_experiments_have_gets_the_same_draws(peaks):

@@ -101,7 +101,7 @@ class Workflow:
         )
         jobs = re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.MULTILINE)
         logs = (path.read_text() for path in self.results.glob("logs/train/**/*.log"))
-        trained = sum(int(n) for log in logs for n in re.findall(r"trained (\d+) runs", log))
+        trained = sum(int(n) for log in logs for n in re.findall(r": trained (\d+) runs", log))
         return Call(done.returncode, done.stdout, {job: jobs.count(job) for job in jobs}, trained)
 
     def edit(self, file: str, old: str, new: str) -> None:

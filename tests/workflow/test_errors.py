@@ -20,6 +20,7 @@ def one_line(call, *parts):
         ({"base": {"momentum": 1.5}}, ("base.momentum", "1.5", "below 1")),
         ({"base": {"learningrate": 0.1}}, ("learningrate", "learning_rate")),
         ({"study": "../elsewhere"}, ("study", "../elsewhere")),
+        ({"dataset": {"name": "npz", "path": "{mine}.npz"}}, ("dataset.path", "braces")),
         ({"device": "tpu"}, ("device", "tpu", "auto, cpu, cuda")),
     ],
 )

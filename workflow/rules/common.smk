@@ -58,8 +58,5 @@ def drawn(figure):
     return [picture, f"{stem}.svg", f"{stem}.csv"]
 
 
-# Importing the plotting libraries costs seconds: a job draws several figures. Those of Part I do
-# not wait for the training.
-PART_1 = [figure for figure in figures.wanted(STUDY) if figure.experiments == ("evidence",)]
-PART_2 = [figure for figure in figures.wanted(STUDY) if figure not in PART_1]
-FIGURES = [file for figure in PART_1 + PART_2 for file in drawn(figure)]
+WANTED = figures.wanted(STUDY)
+FIGURES = [file for figure in WANTED for file in drawn(figure)]

@@ -20,23 +20,22 @@ if STUDY.experiments:
             " --study {params.study} --runs {input.runs[0]} --output {output}"
 
 
-for group, members, kinds in (
-    ("evidence", PART_1, ["evidence"]),
-    ("curves", PART_2[::2], list(RESULTS)),
-    ("laws", PART_2[1::2], list(RESULTS)),
-):
+for job in ("evidence", "curves", "laws"):
+    members = [figure for figure in WANTED if figure.job == job]
+    # The figures of Part I do not wait for the training.
+    kinds = ["evidence"] if job == "evidence" else list(RESULTS)
     if members:
 
         rule:
             name:
-                f"figures_{group}"
+                f"figures_{job}"
             input:
                 results=[RESULTS[kind] for kind in kinds],
                 code=code("figures.draw", *(f"figures.{figure.module}" for figure in members)),
             output:
                 *[drawn(figure) for figure in members],
             log:
-                f"{OUT}/logs/figures_{group}.log",
+                f"{OUT}/logs/figures_{job}.log",
             conda:
                 "../../envs/analysis.yaml"
             params:

@@ -9,7 +9,7 @@ rule report:
         figures=FIGURES,
         captions=[
             f"{CAPTIONS}/{caption}"
-            for caption in ("scaling_laws.rst", *(figure.caption for figure in PART_1 + PART_2))
+            for caption in ("scaling_laws.rst", *(figure.caption for figure in WANTED))
         ],
         template=shown(Path(workflow.basedir) / "src/noisescale/templates/report.html.j2"),
         code=code("report"),

@@ -39,6 +39,13 @@ class Spec:
     experiments: tuple[str, ...]
 
     @property
+    def job(self) -> str:
+        """Return the job that draws it: a few figures share one, as importing costs seconds."""
+        if self.experiments == ("evidence",):
+            return "evidence"
+        return "laws" if self.module in ("sweeps", "collapse") else "curves"
+
+    @property
     def caption(self) -> str:
         """The file name of its caption."""
         return f"{self.name}.rst"
