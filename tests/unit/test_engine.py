@@ -6,8 +6,18 @@ import pytest
 import torch
 
 from noisescale.engine import Stack, forward
+from noisescale.training import prepare_torch
 
 INPUTS, CLASSES, BATCH, STEPS = 12, 5, 7, 40
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in a training job: with several threads, how a product is split depends on the stack."""
+    before = torch.get_num_threads()
+    prepare_torch(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def problem(runs, hidden, dtype, batch_size=BATCH):

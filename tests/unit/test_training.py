@@ -9,7 +9,7 @@ import torch
 
 from noisescale import randomness
 from noisescale.grid import Run
-from noisescale.training import Problem, train
+from noisescale.training import Problem, prepare_torch, train
 
 RUN = Run(
     hidden="20",
@@ -23,6 +23,15 @@ RUN = Run(
     updates=120,
     seed=0,
 )
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in a training job: with several threads, how a product is split depends on the stack."""
+    before = torch.get_num_threads()
+    prepare_torch(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def run(**fields):

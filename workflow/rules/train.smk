@@ -19,6 +19,7 @@ rule train:
     priority: lambda wildcards: PLAN.seconds(wildcards.shard)
     conda:
         "../../envs/train.yaml"
+    # With one thread a run is the same to the last bit, whatever it is stacked with.
     threads: 1
     resources:
         runtime=lambda wildcards: PLAN.minutes(wildcards.shard),
