@@ -92,7 +92,7 @@ class Workflow:
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments, *self.options],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"} | environment,
+            env=os.environ | {"PYTHONPATH": ""} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
