@@ -13,6 +13,9 @@ import math
 import torch
 from torch import Tensor
 
+from noisescale.first_layer import Dual, Primal
+from noisescale.sampling import Block
+
 
 class Stack:
     """S networks under SGD with heavy-ball momentum, as ``torch.optim.SGD`` defines it.
@@ -33,13 +36,9 @@ class Stack:
         In [0, 1), the same for all.
     batch_size
         Number of examples in each minibatch.
-
-    Attributes
-    ----------
-    layers : list of Tensor, shapes (S, inputs + 1, outputs)
-        The present weights: views of `weights`.
-    weights : Tensor, shape (S, P)
-        All P parameters of each network.
+    training_sets : tuple of Tensor, optional
+        All training sets, shape (n_sets, train_size, inputs + 1), and each network's row among
+        them, shape (S,): the first layer is then trained in its `Dual`. Without weight decay only.
     """
 
     def __init__(
@@ -49,81 +48,122 @@ class Stack:
         weight_decay: Tensor,
         momentum: float,
         batch_size: int,
+        training_sets: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        self.shapes = [tuple(layer.shape[1:]) for layer in layers]
-        self.weights = torch.cat([layer.flatten(1) for layer in layers], dim=1)
-        self.velocity = torch.zeros_like(self.weights) if momentum else self.weights
         self.momentum = momentum
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
+        decay = learning_rate * weight_decay
+        self.decay = decay if weight_decay.any() else None
+        self.first: Primal | Dual
+        if training_sets is None:
+            self.first = Primal(layers[0].clone(), momentum, self.decay)
+        else:
+            self.first = Dual(layers[0].clone(), momentum, *training_sets)
+        # All layers but the first are stored with outputs before inputs: a product with few
+        # columns, the classes, is several times slower than one with few rows.
+        rest = [layer.mT for layer in layers[1:]]
+        self._shapes = [tuple(layer.shape[1:]) for layer in rest]
+        self._units = [layer.shape[2] for layer in layers[:-1]]
+        self._w = torch.cat([layer.flatten(1) for layer in rest], dim=1)
+        self._u = torch.zeros_like(self._w) if momentum else self._w
         self._bind()
 
     def __len__(self) -> int:
-        return len(self.weights)
+        return len(self.learning_rate)
+
+    @property
+    def layers(self) -> list[Tensor]:
+        """The present weights, shapes (S, inputs + 1, outputs)."""
+        return [self.first.weights, *(layer.mT for layer in self._layers)]
+
+    @property
+    def weights(self) -> Tensor:
+        """All P parameters of each network, shape (S, P)."""
+        return torch.cat([layer.flatten(1) for layer in self.layers], dim=1)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors that training changes, each of shape (S, …), not copied."""
+        rest = {"rest_w": self._w} | ({"rest_u": self._u} if self.momentum else {})
+        return {f"first_{name}": value for name, value in self.first.state().items()} | rest
 
     def keep(self, chosen: Tensor) -> None:
         """Drop all networks but the chosen ones (Tensor of bool, shape (S,))."""
-        self.weights = self.weights[chosen]
-        self.velocity = self.velocity[chosen] if self.momentum else self.weights
+        self.first.keep(chosen)
+        self._w = self._w[chosen]
+        self._u = self._u[chosen] if self.momentum else self._w
         self.learning_rate = self.learning_rate[chosen]
-        self.weight_decay = self.weight_decay[chosen]
+        self.decay = None if self.decay is None else self.decay[chosen]
         self._bind()
 
     def _bind(self) -> None:
-        """Make the views and buffers that a step works on."""
-        self.layers = _views(self.weights, self.shapes)
-        self._velocities = _views(self.velocity, self.shapes)
-        self._slopes = [layer[:, :-1].mT for layer in self.layers]
+        """Make the views and buffers that an update works on."""
+        self._layers = _views(self._w, self._shapes)
+        self._velocities = _views(self._u, self._shapes)
+        self._slopes = [layer[:, :, :-1] for layer in self._layers]
         self._step_size = (-self.learning_rate / self.batch_size)[:, None, None]
-        decay = self.learning_rate * self.weight_decay
-        self._decay = decay[:, None] if decay.any() else None
-        self._output_delta = self.weights.new_empty(len(self), self.batch_size, self.shapes[-1][1])
         # The activations of the hidden layers, each with its constant 1 in the last column.
         self._hidden = []
-        for _, outputs in self.shapes[:-1]:
-            activation = self.weights.new_ones(len(self), self.batch_size, outputs + 1)
+        for units in self._units:
+            activation = self._w.new_ones(len(self), self.batch_size, units + 1)
             self._hidden.append((activation, activation[:, :, :-1]))
 
-    def step(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Make one update of every network on its own minibatch.
+    def advance(self, block: Block, probe: Tensor) -> None:
+        """Make the updates of a block.
 
         Parameters
         ----------
-        x : Tensor, shape (S, batch_size, inputs + 1)
-            Minibatches, with a last column of ones.
-        targets : Tensor, shape (S, batch_size, n_classes)
-            One-hot labels.
-
-        Returns
-        -------
-        Tensor, shape (S, batch_size, n_classes)
-            −ε/B times the loss's gradient in the logits: not finite from the update on at which
+        block
+            The minibatches. Without weight decay it may hold several updates.
+        probe : Tensor, shape (updates, S)
+            Is given a value for each update and network: not finite from the update on at which
             a network diverges.
         """
-        inputs = [x]
-        for (activation, units), layer in zip(self._hidden, self.layers, strict=False):
-            torch.clamp_min(torch.bmm(inputs[-1], layer), 0, out=units)
-            inputs.append(activation)
-        logits = torch.bmm(inputs[-1], self.layers[-1])
-        # On a CPU, softmax over the last of few classes is many times slower than over the first.
-        delta = torch.sub(torch.softmax(logits.mT, 1).mT, targets, out=self._output_delta)
-        delta.mul_(self._step_size)
+        a = self.first.outputs(block)
+        d = a if block.updates == 1 else torch.empty_like(a)
+        products = self.first.products(block) if block.updates > 1 else None
+        for t in range(block.updates):
+            start, stop = t * self.batch_size, (t + 1) * self.batch_size
+            now = a[:, start:stop]
+            if t:
+                # What the block's updates so far have changed.
+                now = now.baddbmm(products[:, start:stop, :start], d[:, :start])
+            self._update(now, block.targets[:, start:stop], d[:, start:stop], probe[t])
+        self.first.update(block, d)
 
-        deltas = [delta]
-        for (_, units), slope in zip(self._hidden[::-1], self._slopes[:0:-1], strict=True):
-            delta = torch.ops.aten.threshold_backward(torch.bmm(delta, slope), units, 0)
-            deltas.append(delta)
+    def _update(self, a: Tensor, targets: Tensor, first_delta: Tensor, probe: Tensor) -> None:
+        """Update all layers but the first, whose scaled gradient is written to `first_delta`.
 
-        if self._decay is not None:
-            decayed = self.weights * self._decay
-        for velocity, source, delta in zip(self._velocities, inputs, deltas[::-1], strict=True):
-            velocity.baddbmm_(source.mT, delta, beta=self.momentum or 1)
-        if self._decay is not None:
-            self.velocity.sub_(decayed)
+        Parameters
+        ----------
+        a : Tensor, shape (S, batch_size, outputs)
+            Pre-activations of the first layer.
+        targets : Tensor, shape (S, batch_size, n_classes)
+            One-hot labels.
+        first_delta : Tensor, shape (S, batch_size, outputs)
+            Is given −ε/B times the loss's gradient in `a`; may be `a` itself.
+        probe : Tensor, shape (S,)
+            Is given the sum of the scaled gradient in the logits.
+        """
+        for (activation, units), layer in zip(self._hidden, self._layers, strict=True):
+            torch.clamp_min(a, 0, out=units)
+            a = torch.bmm(layer, activation.mT).mT
+        delta = torch.softmax(a.mT, 1).sub_(targets.mT).mul_(self._step_size)
+        torch.sum(delta, (1, 2), out=probe)
+
+        if self.decay is not None:
+            decayed = self._w * self.decay[:, None]
+        for i in reversed(range(len(self._layers))):
+            activation, units = self._hidden[i]
+            below = torch.bmm(delta.mT, self._slopes[i])
+            self._velocities[i].baddbmm_(delta, activation, beta=self.momentum or 1)
+            out = first_delta if i == 0 else below
+            torch.ops.aten.threshold_backward.grad_input(below, units, 0, grad_input=out)
+            delta = below.mT
+        if self.decay is not None:
+            self._u.sub_(decayed)
         if self.momentum:
-            self.weights.add_(self.velocity)
-        return deltas[0]
+            self._w.add_(self._u)
 
 
 def _views(flat: Tensor, shapes: list[tuple[int, int]]) -> list[Tensor]:
@@ -148,5 +188,6 @@ def forward(x: Tensor, layers: list[Tensor]) -> Tensor:
     """
     x = torch.matmul(x, layers[0])
     for layer in layers[1:]:
-        x = torch.matmul(x.clamp_min_(0), layer[:, :-1]).add_(layer[:, -1:])
+        # With the classes as rows: see `Stack`.
+        x = torch.matmul(layer[:, :-1].mT, x.clamp_min_(0).mT).add_(layer[:, -1:].mT).mT
     return x

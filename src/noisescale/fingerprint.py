@@ -9,7 +9,10 @@ from pathlib import Path
 ENGINE = (
     "randomness.py",
     "sampling.py",
+    "first_layer.py",
+    "formulation.py",
     "engine.py",
+    "graphs.py",
     "evaluation.py",
     "training.py",
     "preprocessing.py",

@@ -15,6 +15,8 @@ from noisescale import randomness
 from noisescale.data import Dataset
 from noisescale.engine import Stack
 from noisescale.evaluation import evaluate, evaluation_updates
+from noisescale.formulation import block_updates, in_dual
+from noisescale.graphs import advancing
 from noisescale.grid import Run
 from noisescale.sampling import Minibatches, one_hot
 
@@ -99,9 +101,9 @@ def on_device(dataset: Dataset, device: str) -> Problem:
 
 
 def stack_key(run: Run) -> tuple:
-    """Return what runs must share to be trained in one stack: shapes, momentum, budget."""
+    """Return what runs must share to be trained in one stack: shapes, arithmetic, budget."""
     shape = (run.hidden, run.preprocessing, run.train_size, run.batch_size)
-    return (*shape, run.momentum, run.updates)
+    return (*shape, run.momentum, run.weight_decay > 0, run.updates)
 
 
 def train(
@@ -131,38 +133,22 @@ def train(
     started = time.perf_counter()
     budget = runs[0].updates
     evaluations = evaluation_updates(budget, evaluations_per_decade)
-    stack, batches, training_sets = _prepare(problem, runs)
+    training = _Training(problem, runs)
     points: list[list[Point]] = [[] for _ in runs]
     not_finite: dict[int, int] = {}
-    alive = list(range(len(runs)))
-
-    def drop(diverged: dict[int, int]) -> None:
-        nonlocal alive
-        if not diverged:
-            return
-        not_finite.update(diverged)
-        chosen = torch.tensor([i not in diverged for i in alive], device=stack.weights.device)
-        alive = [i for i in alive if i not in diverged]
-        if alive:
-            stack.keep(chosen)
-            batches.keep(chosen)
 
     update = 0
     for stop in sorted(set(evaluations) | set(range(0, budget, _CHECK_EVERY))):
         if stop > update:
-            drop(_advance(stack, batches, alive, update, stop))
+            not_finite |= training.advance(update, stop)
             progress((stop - update) / budget * len(runs))
             update = stop
-        if stop in evaluations:
-            overflown = {}
-            for row, i in enumerate(alive):
-                point = _evaluate(problem, stack, row, training_sets[i], update)
-                if point is None:
-                    overflown[i] = update
-                else:
-                    points[i].append(point)
-            drop(overflown)
-        if not alive:
+        if stop in evaluations and training.alive:
+            found, overflown = training.evaluate(update)
+            not_finite |= overflown
+            for i, point in found.items():
+                points[i].append(point)
+        if not training.alive:
             progress((budget - update) / budget * len(runs))
             break
 
@@ -176,84 +162,113 @@ def train(
     return [Curve(*curve, seconds) for curve in zip(runs, points, diverged, strict=True)]
 
 
-def _prepare(
-    problem: Problem, runs: list[Run]
-) -> tuple[Stack, Minibatches, list[tuple[Tensor, Tensor]]]:
-    """Return initial weights, minibatches, and each run's training set (indices, labels)."""
-    device = problem.x.device
-    seeds = sorted({run.seed for run in runs})
-    tasks = sorted({(run.seed, run.label_noise) for run in runs})
-    sizes = [problem.x.shape[1] - 1, *runs[0].widths, problem.n_classes]
-    initial = {seed: randomness.initial_weights(seed, sizes) for seed in seeds}
-    layers = [
-        torch.stack([torch.from_numpy(initial[run.seed][i]) for run in runs]).to(device)
-        for i in range(len(sizes) - 1)
-    ]
+class _Training:
+    """A stack in training: the networks that are still finite, and what they are trained on.
 
-    def per_run(values: list) -> Tensor:
-        return torch.tensor(values, device=device)
+    Attributes
+    ----------
+    alive : list of int
+        Which runs the stack still holds, in its order.
+    """
 
-    stack = Stack(
-        layers,
-        learning_rate=per_run([run.learning_rate for run in runs]),
-        weight_decay=per_run([run.weight_decay for run in runs]),
-        momentum=runs[0].momentum,
-        batch_size=runs[0].batch_size,
-    )
-    members = torch.stack(
-        [
-            torch.from_numpy(randomness.subset(seed, len(problem.x), runs[0].train_size))
-            for seed in seeds
+    def __init__(self, problem: Problem, runs: list[Run]) -> None:
+        device, one = problem.x.device, runs[0]
+        seeds = sorted({run.seed for run in runs})
+        tasks = sorted({(run.seed, run.label_noise) for run in runs})
+        members = torch.stack(
+            [
+                torch.from_numpy(randomness.subset(seed, len(problem.x), one.train_size))
+                for seed in seeds
+            ]
+        ).to(device)
+        labels = torch.stack(
+            [_labels(problem, *task).to(device)[members[seeds.index(task[0])]] for task in tasks]
+        )
+
+        def per_run(values: list) -> Tensor:
+            return torch.tensor(values, device=device)
+
+        self.problem = problem
+        self.alive = list(range(len(runs)))
+        self.seed_row = per_run([seeds.index(run.seed) for run in runs])
+        self.task_row = per_run([tasks.index((run.seed, run.label_noise)) for run in runs])
+        self.members, self.labels = members, labels
+
+        n_inputs = problem.x.shape[1] - 1
+        sizes = [n_inputs, *one.widths, problem.n_classes]
+        initial = {seed: randomness.initial_weights(seed, sizes) for seed in seeds}
+        layers = [
+            torch.stack([torch.from_numpy(initial[run.seed][i]) for run in runs]).to(device)
+            for i in range(len(sizes) - 1)
         ]
-    ).to(device)
-    labels = torch.stack(
-        [
-            torch.from_numpy(
-                randomness.noisy_labels(seed, problem.y.numpy(), noise, problem.n_classes)
-            )
-            for seed, noise in tasks
-        ]
-    ).to(device)
-    seed_row = [seeds.index(run.seed) for run in runs]
-    task_row = [tasks.index((run.seed, run.label_noise)) for run in runs]
-    batches = Minibatches(
-        problem.x,
-        members,
-        one_hot(labels, problem.n_classes),
-        per_run(seeds),
-        per_run(seed_row),
-        per_run(task_row),
-        runs[0].batch_size,
-    )
-    training_sets = [
-        (members[s], labels[t][members[s]]) for s, t in zip(seed_row, task_row, strict=True)
-    ]
-    return stack, batches, training_sets
+        examples, rows, sets = problem.x, members, None
+        if in_dual(one, n_inputs):
+            x = problem.x[members]
+            examples = torch.bmm(x, x.mT).flatten(0, 1)
+            rows = torch.arange(len(examples), device=device).view_as(members)
+            sets = x, self.seed_row
+        self.stack = Stack(
+            layers,
+            learning_rate=per_run([run.learning_rate for run in runs]),
+            weight_decay=per_run([run.weight_decay for run in runs]),
+            momentum=one.momentum,
+            batch_size=one.batch_size,
+            training_sets=sets,
+        )
+        self.batches = Minibatches(
+            examples,
+            rows,
+            one_hot(labels, problem.n_classes),
+            per_run(seeds),
+            self.seed_row,
+            self.task_row,
+            one.batch_size,
+        )
+        self.block_updates = block_updates(one, n_inputs)
+        self._advance = advancing(self.stack)
+
+    def advance(self, start: int, stop: int) -> dict[int, int]:
+        """Make updates `start` + 1, …, `stop`; return where runs ceased to be finite."""
+        probe = self.stack.learning_rate.new_empty(stop - start, len(self.stack))
+        done = 0
+        for block in self.batches.blocks(start, stop, self.block_updates):
+            self._advance(block, probe[done : done + block.updates])
+            done += block.updates
+        # A weight that is not finite spoils every later gradient: what is finite is a prefix.
+        finite = probe.isfinite().sum(0).tolist()
+        return self._drop(
+            {i: start + n + 1 for i, n in zip(self.alive, finite, strict=True) if n < stop - start}
+        )
+
+    def evaluate(self, update: int) -> tuple[dict[int, Point], dict[int, int]]:
+        """Evaluate all runs; drop and return apart those whose outputs are not finite."""
+        layers, problem = self.stack.layers, self.problem
+        train = evaluate(layers, problem.x, self.labels[self.task_row], self.members[self.seed_row])
+        test = evaluate(layers, problem.x_test, problem.y_test[None])
+        points = {
+            i: Point(update, *values)
+            for i, *values in zip(self.alive, *train, *test, strict=True)
+            if math.isfinite(values[1]) and math.isfinite(values[3])
+        }
+        return points, self._drop({i: update for i in self.alive if i not in points})
+
+    def _drop(self, diverged: dict[int, int]) -> dict[int, int]:
+        """Go on without runs that have diverged; return them."""
+        if diverged:
+            chosen = torch.tensor([i not in diverged for i in self.alive])
+            chosen = chosen.to(self.seed_row.device)
+            self.alive = [i for i in self.alive if i not in diverged]
+            self.seed_row, self.task_row = self.seed_row[chosen], self.task_row[chosen]
+            self.stack.keep(chosen)
+            self.batches.keep(chosen)
+            self._advance = advancing(self.stack)
+        return diverged
 
 
-def _advance(
-    stack: Stack, batches: Minibatches, alive: list[int], start: int, stop: int
-) -> dict[int, int]:
-    """Make updates `start` + 1, …, `stop`; return the update at which runs ceased to be finite."""
-    probe = stack.weights.new_empty(stop - start, len(stack))
-    for (x, targets), row in zip(batches.updates(start, stop), probe, strict=True):
-        torch.sum(stack.step(x, targets), (1, 2), out=row)
-    # A weight that is not finite spoils every later gradient: what is finite is a prefix.
-    finite = probe.isfinite().sum(0).tolist()
-    return {i: start + n + 1 for i, n in zip(alive, finite, strict=True) if n < stop - start}
-
-
-def _evaluate(
-    problem: Problem, stack: Stack, row: int, training_set: tuple[Tensor, Tensor], update: int
-) -> Point | None:
-    """Evaluate one network of the stack; None if its outputs are not finite."""
-    layers = [layer[row : row + 1] for layer in stack.layers]
-    members, labels = training_set
-    train = evaluate(layers, problem.x[members], labels)
-    test = evaluate(layers, problem.x_test, problem.y_test)
-    if not (math.isfinite(train[1]) and math.isfinite(test[1])):
-        return None
-    return Point(update, *train, *test)
+def _labels(problem: Problem, seed: int, label_noise: float) -> Tensor:
+    """Return the labels of the whole pool that a seed trains on."""
+    y = randomness.noisy_labels(seed, problem.y.numpy(), label_noise, problem.n_classes)
+    return torch.from_numpy(y)
 
 
 def _guessing_since(points: list[Point], n_classes: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The engine's hand-written steps against torch.autograd and torch.optim.SGD."""
+"""The engine's hand-written updates against torch.autograd and torch.optim.SGD."""
 
 import itertools
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from noisescale.engine import Stack, forward
+from noisescale.sampling import Block
 from noisescale.training import prepare_torch
 
 INPUTS, CLASSES, BATCH, STEPS = 12, 5, 7, 40
@@ -36,6 +37,14 @@ def problem(runs, hidden, dtype, batch_size=BATCH):
 
 def one_hot(y, dtype):
     return torch.nn.functional.one_hot(y, CLASSES).to(dtype)
+
+
+def step(stack, x, y):
+    """One update of each network on its own minibatch; the probe's value for each."""
+    positions = torch.arange(x.shape[1]).expand(x.shape[:2])
+    probe = torch.empty(1, len(stack), dtype=x.dtype)
+    stack.advance(Block(x, one_hot(y, x.dtype), positions, updates=1), probe)
+    return probe[0]
 
 
 class Peer:
@@ -83,7 +92,7 @@ def test_every_step_equals_autograd_with_torch_optim_sgd(momentum, weight_decay,
         for run in range(3)
     ]
     for t in range(STEPS):
-        stack.step(x[t], one_hot(y[t], torch.float64))
+        step(stack, x[t], y[t])
         for run, peer in enumerate(peers):
             peer.step(x[t, run, :, :-1], y[t, run])
             for ours, theirs in zip(stack.layers, peer.layers(), strict=True):
@@ -96,7 +105,7 @@ def test_networks_of_one_stack_have_their_own_learning_rate_and_weight_decay():
     decay = torch.tensor([0.0, 0.1, 0.0, 0.1], dtype=torch.float64)
     stack = Stack(layers, learning_rates, decay, 0.5, BATCH)
     for t in range(STEPS):
-        stack.step(x[t], one_hot(y[t], torch.float64))
+        step(stack, x[t], y[t])
     for run in range(4):
         options = {"lr": float(learning_rates[run]), "weight_decay": float(decay[run])}
         peer = Peer([layer[run] for layer in layers], momentum=0.5, **options)
@@ -115,7 +124,7 @@ def test_a_network_is_the_same_to_the_last_bit_whatever_it_is_stacked_with(momen
         rate, decay = torch.full((len(chosen),), 0.1), torch.zeros(len(chosen))
         stack = Stack([layer[chosen] for layer in layers], rate, decay, momentum, batch_size)
         for t in range(STEPS):
-            stack.step(x[t][chosen], one_hot(y[t][chosen], torch.float32))
+            step(stack, x[t][chosen], y[t][chosen])
         return stack.weights
 
     together = weights(list(range(6)))
@@ -129,11 +138,10 @@ def test_dropping_a_network_leaves_the_others_as_they_were():
     whole, cut = (Stack(layers, rate, decay, 0.9, BATCH) for _ in range(2))
     kept = torch.tensor([True, False, True])
     for t in range(STEPS):
-        targets = one_hot(y[t], torch.float32)
-        whole.step(x[t], targets)
+        step(whole, x[t], y[t])
         if t == STEPS // 2:
             cut.keep(kept)
-        cut.step(x[t], targets) if t < STEPS // 2 else cut.step(x[t][kept], targets[kept])
+        step(cut, x[t], y[t]) if t < STEPS // 2 else step(cut, x[t][kept], y[t][kept])
     assert len(cut) == 2
     assert torch.equal(whole.weights[kept], cut.weights)
 
@@ -142,10 +150,7 @@ def test_a_step_tells_by_a_value_that_is_not_finite_when_a_network_diverges():
     layers, x, y = problem(2, [9], torch.float32)
     rate = torch.tensor([0.1, 1e30])
     stack = Stack(layers, rate, torch.zeros(2), 0.0, BATCH)
-    finite = [
-        stack.step(x[t], one_hot(y[t], torch.float32)).sum((1, 2)).isfinite().tolist()
-        for t in range(STEPS)
-    ]
+    finite = [step(stack, x[t], y[t]).isfinite().tolist() for t in range(STEPS)]
     assert all(first for first, _ in finite)
     diverged = [not second for _, second in finite]
     assert any(diverged) and not diverged[0]
@@ -164,5 +169,5 @@ def test_a_stack_does_not_change_the_layers_it_is_given():
     layers, x, y = problem(2, [9], torch.float32)
     before = [layer.clone() for layer in layers]
     stack = Stack(layers, torch.full((2,), 0.1), torch.zeros(2), 0.9, BATCH)
-    stack.step(x[0], one_hot(y[0], torch.float32))
+    step(stack, x[0], y[0])
     assert all(torch.equal(a, b) for a, b in zip(before, layers, strict=True))

@@ -30,7 +30,7 @@ def test_comments_docstrings_and_layout_do_not_count(folder):
     assert before == engine_fingerprint()
     edit(folder / "engine.py", "import math\n", "import math  # a comment\n\n\n")
     edit(folder / "engine.py", '"""The stacked SGD engine', '"""A stacked SGD engine')
-    edit(folder / "engine.py", '"""Make one update', '"""Do one update')
+    edit(folder / "engine.py", '"""Make the updates', '"""Do the updates')
     assert engine_fingerprint(folder) == before
 
 
@@ -44,8 +44,8 @@ def test_everything_that_the_engine_imports_is_part_of_it_or_excused():
     [
         ("engine.py", "beta=self.momentum or 1", "beta=self.momentum"),
         ("randomness.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)"),
-        ("sampling.py", "_BLOCK_BYTES = 4_000_000", "_BLOCK_BYTES = 4_000_001"),
-        ("evaluation.py", "logits.argmax(1)", "logits.argmin(1)"),
+        ("sampling.py", "_GATHERED_BYTES = 4_000_000", "_GATHERED_BYTES = 4_000_001"),
+        ("evaluation.py", "logits.argmax(2)", "logits.argmin(2)"),
         ("training.py", "1 / problem.n_classes", "0 / problem.n_classes"),
         ("training.py", "set_flush_denormal(True)", "set_flush_denormal(False)"),
         ("data.py", "*= np.float32(scale)", "*= np.float32(2 * scale)"),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from noisescale import randomness
+from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
 from noisescale.training import Problem, prepare_torch, train
 
@@ -52,12 +53,37 @@ def problem():
     return Problem(*points(200), *points(300), n_classes=3)
 
 
-def test_a_training_is_that_of_the_usual_loop(problem):
+FORMULATIONS = {
+    "weight decay": {"weight_decay": 0.01},
+    "momentum 0": {"momentum": 0.0},
+    "blocks": {"batch_size": 2, "updates": 100},
+    "dual": {"train_size": 9, "batch_size": 9},
+    "dual, blocks": {"train_size": 9, "batch_size": 2, "momentum": 0.5},
+}
+
+
+def test_these_runs_are_trained_in_all_formulations():
+    forms = {
+        name: (in_dual(run(**fields), 6), block_updates(run(**fields), 6) > 1)
+        for name, fields in FORMULATIONS.items()
+    }
+    assert forms == {
+        "weight decay": (False, False),
+        "momentum 0": (False, False),
+        "blocks": (False, True),
+        "dual": (True, False),
+        "dual, blocks": (True, True),
+    }
+
+
+@pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
+def test_a_training_is_that_of_the_usual_loop(problem, fields):
     """Subset, noise, initial weights and order from the seed; steps by autograd and SGD."""
-    ours = run(label_noise=0.3, weight_decay=0.01, seed=5)
+    ours = run(label_noise=0.3, seed=5, **fields)
     (curve,) = train(problem, [ours], 5)
 
-    members = torch.from_numpy(randomness.subset(5, 200, 60))
+    n, batch_size = ours.train_size, ours.batch_size
+    members = torch.from_numpy(randomness.subset(5, 200, n))
     labels = torch.from_numpy(randomness.noisy_labels(5, problem.y.numpy(), 0.3, 3))
     x, y = problem.x[members, :-1], labels[members]
     model = torch.nn.Sequential(torch.nn.Linear(6, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3))
@@ -67,11 +93,13 @@ def test_a_training_is_that_of_the_usual_loop(problem):
         ):
             linear.weight.copy_(torch.from_numpy(layer[:-1].T.copy()))
             linear.bias.copy_(torch.from_numpy(layer[-1]))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
-    for update in range(120):
-        epoch, batch = divmod(update, 4)
-        order = randomness.permutations(torch.tensor([5]), epoch, 60)[0]
-        chosen = order[15 * batch : 15 * (batch + 1)]
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=0.1, momentum=ours.momentum, weight_decay=ours.weight_decay
+    )
+    for update in range(ours.updates):
+        epoch, batch = divmod(update, n // batch_size)
+        order = randomness.permutations(torch.tensor([5]), epoch, n)[0]
+        chosen = order[batch_size * batch : batch_size * (batch + 1)]
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(x[chosen]), y[chosen]).backward()
         optimizer.step()
@@ -82,17 +110,18 @@ def test_a_training_is_that_of_the_usual_loop(problem):
         test_loss = torch.nn.functional.cross_entropy(test, problem.y_test).item()
         accuracy = (test.argmax(1) == problem.y_test).float().mean().item()
     last = curve.points[-1]
-    assert last.update == 120
+    assert last.update == ours.updates
     assert last.train_cross_entropy == pytest.approx(train_loss, rel=1e-3)
     assert last.test_cross_entropy == pytest.approx(test_loss, rel=1e-3)
     assert last.test_accuracy == pytest.approx(accuracy, abs=1 / 300)
 
 
-def test_a_run_is_the_same_to_the_last_bit_whatever_it_is_trained_beside(problem):
+@pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
+def test_a_run_is_the_same_to_the_last_bit_whatever_it_is_trained_beside(problem, fields):
     runs = [
-        run(seed=seed, learning_rate=rate, label_noise=noise, weight_decay=decay)
+        run(seed=seed, learning_rate=rate, label_noise=noise, **fields)
         for seed in (0, 1, 2)
-        for rate, noise, decay in ((0.05, 0.0, 0.0), (0.2, 0.4, 0.0), (0.1, 0.0, 0.1), (1e20, 0, 0))
+        for rate, noise in ((0.05, 0.0), (0.2, 0.4), (1e20, 0))
     ]
     together = {curve.run: curve.points for curve in train(problem, runs, 5)}
     for one in runs:
