@@ -70,6 +70,7 @@ def synthetic_study(seeds: int = 10, bootstrap: int = 400) -> Study:
         title="A made-up study",
         dataset=DatasetSpec("digits", None, "data"),
         device="cpu",
+        precision="float32",
         seeds_per_shard=10,
         evaluations_per_decade=5,
         experiments={experiment.name: experiment for experiment in experiments},

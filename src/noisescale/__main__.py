@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "laws",
         "figures",
         "captions",
+        "benchmarks",
         "output",
         optional=("runs", "evidence", "laws"),
     )
@@ -132,11 +133,12 @@ def _report(
     laws: Path | None,
     figures: Path,
     captions: Path,
+    benchmarks: Path,
     output: Path,
 ) -> None:
     from noisescale import report
 
-    report.main(study, runs, evidence, laws, figures, captions, output)
+    report.main(study, runs, evidence, laws, figures, captions, benchmarks, output)
 
 
 _STAGES = {

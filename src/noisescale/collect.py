@@ -79,7 +79,7 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
     )
 
 
-IDENTITY = ("engine_fingerprint", "data_digest", "evaluations_per_decade")
+IDENTITY = ("engine_fingerprint", "data_digest", "evaluations_per_decade", "precision")
 """What all shards must share, see `noisescale.shard.identity`."""
 
 _ORDER = (

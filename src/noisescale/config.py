@@ -73,6 +73,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
         title=settings["title"],
         dataset=_dataset(settings["dataset"]),
         device=settings["device"],
+        precision=settings["precision"],
         seeds_per_shard=int(settings["seeds_per_shard"]),
         evaluations_per_decade=int(settings["evaluations_per_decade"]),
         experiments={name: _experiment(name, block, base) for name, block in blocks.items()},

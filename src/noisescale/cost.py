@@ -1,54 +1,164 @@
-"""What a run costs: the one estimate that orders jobs and sets their limits.
+"""What a run costs: the one estimate that orders jobs, sets their limits, and foretells the time.
 
-The numbers are of one core of a 2023 server (Intel Xeon, AVX-512); only their ratios matter for
-the order of jobs, and limits are set generously above them.
+A run's work is counted as calls of the tensor library, floating-point operations and bytes moved.
+What each takes is measured by ``python -m benchmarks.costs``; `machine_speed` says how much
+faster or slower the present machine is.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
+import time
+from dataclasses import dataclass
+from functools import cache
 
+from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
+from noisescale.schedule import evaluation_updates
 
-_FLOPS = 5e10
-_BYTES_PER_SECOND = 2e10
-_SECONDS_PER_UPDATE = 2e-5
+SECONDS_PER_CALL = 3.6e-6
+SECONDS_PER_FLOP = 1.2e-11
+SECONDS_PER_BYTE = 1.6e-11
+"""One core of an AMD EPYC (Zen 4) server, torch 2.15; see ``python -m benchmarks.costs``."""
+REFERENCE_FLOPS = 107e9
+"""What `machine_speed` measures there."""
+GPU_SPEEDUP = 50
+"""Of a whole shard over one core. A guess: no GPU has been measured."""
+
+START_SECONDS = 3.0
+"""Of a training job: importing torch, reading the data."""
+
+_START_MB = 1000
+_GPU_START_MB = 4000
 _STACK_BYTES = 1_500_000
 _STACK_RUNS = {"cpu": 64, "cuda": 4096}
+_CALLS = 11
+_CALLS_OF_BLOCK = 4
+
+_evaluations = cache(evaluation_updates)
 
 
-def n_parameters(run: Run, n_inputs: int, n_classes: int) -> int:
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a data set that costs depend on; those of MNIST by default."""
+
+    n_inputs: int = 784
+    n_classes: int = 10
+    n_train: int = 60_000
+    n_test: int = 10_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run does: calls of the tensor library, operations, bytes to and from memory."""
+
+    calls: float
+    flops: float
+    bytes: float
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes on one core of the reference machine."""
+        return (
+            SECONDS_PER_CALL * self.calls
+            + SECONDS_PER_FLOP * self.flops
+            + SECONDS_PER_BYTE * self.bytes
+        )
+
+
+def n_parameters(run: Run, shape: Shape) -> int:
     """Return the number of a run's weights and biases."""
-    sizes = [n_inputs, *run.widths, n_classes]
+    sizes = [shape.n_inputs, *run.widths, shape.n_classes]
     return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
 
 
-def run_seconds(run: Run, n_inputs: int, n_classes: int) -> float:
-    """Return about how long a run takes on one core, in seconds."""
-    parameters = n_parameters(run, n_inputs, n_classes)
-    update = (
-        _SECONDS_PER_UPDATE
-        + 4 * parameters * run.batch_size / _FLOPS
-        + 20 * parameters / _BYTES_PER_SECOND
-    )
-    evaluations = 5 * math.log10(run.updates + 1) + 2
-    evaluation = 2 * parameters * (run.train_size + 10_000) / _FLOPS
-    return run.updates * update + evaluations * evaluation
+def update_work(run: Run, shape: Shape, stack: int) -> Work:
+    """Return a run's work for one update, in a stack of so many runs."""
+    dual, block = in_dual(run, shape.n_inputs), block_updates(run, shape.n_inputs)
+    inputs, outputs = shape.n_inputs + 1, run.widths[0]
+    rest = n_parameters(run, shape) - inputs * outputs
+    first = (run.train_size if dual else inputs) * outputs
+    products = (1 if dual else 2) * (2 if block > 1 and run.momentum else 1)
+    flops = 2 * run.batch_size * (products * first + 3 * rest)
+    if block > 1:
+        # What the block's updates change: on average, half of its examples at each.
+        flops += run.batch_size**2 * block * (outputs + (0 if dual else 2 * inputs))
+    # Weights are read, and written; with momentum, the velocity, too.
+    passes = 6 if run.momentum else 3
+    activations = run.batch_size * (inputs + 5 * sum(run.widths) + 6 * shape.n_classes)
+    moved = 4 * (passes * (first / block + rest) + activations)
+    calls = (_CALLS + 4 * len(run.widths) + _CALLS_OF_BLOCK / block) / stack
+    return Work(calls, flops, moved)
 
 
-def run_bytes(run: Run, n_inputs: int, n_classes: int) -> int:
-    """Return the memory that a run holds while it trains: weights, velocity, activations."""
-    activations = run.batch_size * (n_inputs + 2 * sum(run.widths) + 4 * n_classes)
-    return 4 * (2 * n_parameters(run, n_inputs, n_classes) + activations)
+def evaluation_work(run: Run, shape: Shape) -> Work:
+    """Return a run's work for one evaluation, on its training set and the test set."""
+    examples = run.train_size + shape.n_test
+    moved = 8 * sum(run.widths) + 200 * shape.n_classes
+    return Work(0, 2 * n_parameters(run, shape) * examples, moved * examples)
 
 
-def stack_size(run: Run, n_inputs: int, n_classes: int, device: str, memory: int) -> int:
+def run_seconds(run: Run, shape: Shape, evaluations_per_decade: int) -> float:
+    """Return about how long a run takes on one core of the reference machine, in seconds."""
+    evaluations = len(_evaluations(run.updates, evaluations_per_decade))
+    update = update_work(run, shape, stack_size(run, shape, "cpu", 0)).seconds
+    return run.updates * update + evaluations * evaluation_work(run, shape).seconds
+
+
+def run_bytes(run: Run, shape: Shape) -> int:
+    """Return the memory that a run holds while it trains: weights, velocity, minibatches."""
+    inputs = shape.n_inputs + 1
+    weights = n_parameters(run, shape) * (2 if run.momentum else 1)
+    if in_dual(run, shape.n_inputs):
+        inputs = run.train_size
+        weights += (3 if run.momentum else 2) * inputs * run.widths[0]
+    examples = run.batch_size * block_updates(run, shape.n_inputs)
+    return 4 * (weights + examples * (inputs + 3 * sum(run.widths) + 4 * shape.n_classes))
+
+
+def stack_size(run: Run, shape: Shape, device: str, memory: int) -> int:
     """Return how many runs like `run` to train side by side.
 
     On a CPU a stack stays within a core's cache, where small networks share the cost of a call;
-    on a GPU it may fill half of the free `memory` (bytes).
+    on a GPU it may fill most of the free `memory` (bytes).
     """
-    budget = memory // 2 if device == "cuda" else _STACK_BYTES
-    fits = budget // run_bytes(run, n_inputs, n_classes)
-    return max(1, min(fits, _STACK_RUNS[device]))
+    budget = int(0.7 * memory) if device == "cuda" else _STACK_BYTES
+    return max(1, min(budget // run_bytes(run, shape), _STACK_RUNS[device]))
+
+
+def shard_mb(runs: list[Run], shape: Shape, gpu: bool) -> int:
+    """Return about how much main memory a shard's job takes, in megabytes."""
+    # The data as read, as preprocessed, and on the device.
+    data = 3 * 4 * shape.n_inputs * (shape.n_train + shape.n_test)
+    sets = {(run.train_size, run.seed) for run in runs if in_dual(run, shape.n_inputs)}
+    duals = sum(4 * size * (size + shape.n_inputs) for size, _ in sets)
+    largest = max(run_bytes(run, shape) for run in runs)
+    return (_GPU_START_MB if gpu else _START_MB) + round((data + duals + largest) / 1e6)
+
+
+def training_seconds(
+    runs: list[Run], shape: Shape, evaluations_per_decade: int, gpu: bool
+) -> float:
+    """Return about how long runs take on one core, or one GPU, of the reference machine."""
+    total = sum(run_seconds(run, shape, evaluations_per_decade) for run in runs)
+    return total / GPU_SPEEDUP if gpu else total
+
+
+@cache
+def machine_speed() -> float:
+    """Return how fast one core of this machine is, relative to the reference.
+
+    Measured in some hundredths of a second, by a product of matrices.
+    """
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    a = np.ones((400, 400), dtype=np.float32)
+    flops = 2 * len(a) ** 3
+    best = float("inf")
+    with threadpool_limits(1):
+        for _ in range(8):
+            started = time.perf_counter()
+            a @ a
+            best = min(best, time.perf_counter() - started)
+    return flops / best / REFERENCE_FLOPS

@@ -14,6 +14,7 @@ ENGINE = (
     "engine.py",
     "graphs.py",
     "evaluation.py",
+    "schedule.py",
     "training.py",
     "preprocessing.py",
     "data.py",

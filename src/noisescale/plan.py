@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import glob
 import hashlib
+import heapq
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from noisescale import cost
+from noisescale.cost import Shape
 from noisescale.errors import DataError, RecordError
 from noisescale.grid import Run, digest, shards
 from noisescale.study import Study
@@ -25,8 +27,8 @@ _PACKAGE = Path(__file__).parent
 _MESSAGES = {"errors", "progress", "config", "schema"}
 """Modules that no result depends on: they say something, or accept or refuse."""
 
-N_INPUTS = {"digits": 64}
-"""Inputs of the data sets that do not have MNIST's 784, for the estimate of costs."""
+SHAPES = {"digits": Shape(64, 10, 1000, 797)}
+"""Sizes of the data sets that do not have MNIST's, for the estimate of costs."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,23 @@ class Plan:
 
     def digest(self, shard: str) -> str:
         """Return a short name of what a shard is to hold: its runs, and how they are evaluated."""
-        return short(digest(self.shards[shard]), self.study.evaluations_per_decade)
+        study = self.study
+        return short(digest(self.shards[shard]), study.evaluations_per_decade, study.precision)
 
-    def seconds(self, shard: str) -> float:
-        """Return about how long a shard takes to train from nothing, on one core or one GPU."""
-        n_inputs = N_INPUTS.get(self.study.dataset.name, 784)
-        total = sum(cost.run_seconds(run, n_inputs, 10) for run in self.shards[shard])
-        return total / 50 if self.gpus else total
+    def seconds(self, shard: str, runs: list[Run] | None = None) -> float:
+        """Return about how long a shard's runs, all by default, take to train, in seconds.
+
+        On one core or one GPU of the machine that `noisescale.cost` was fitted on.
+        """
+        runs = self.shards[shard] if runs is None else runs
+        per_decade = self.study.evaluations_per_decade
+        training = cost.training_seconds(runs, self.shape, per_decade, bool(self.gpus))
+        return cost.START_SECONDS + training
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the data set."""
+        return SHAPES.get(self.study.dataset.name, Shape())
 
     @property
     def gpus(self) -> int:
@@ -88,31 +100,45 @@ class Plan:
         """Return a generous limit on a training job's run time."""
         return 15 + round(4 * self.seconds(shard) / 60)
 
-    def summary(self) -> str:
-        """Say how many runs are wanted, exist, and will be trained, in how many jobs."""
-        missing = self.missing()
+    def megabytes(self, shard: str) -> int:
+        """Return a generous limit on a training job's memory."""
+        return round(1.5 * cost.shard_mb(self.shards[shard], self.shape, bool(self.gpus)))
+
+    def summary(self, cores: int | None = None) -> str:
+        """Say how many runs are wanted, exist, and will be trained, in how many jobs.
+
+        And about how long that takes on so many cores of this machine, where they are given.
+        """
+        missing = {shard: runs for shard, runs in self.missing().items() if runs}
         wanted = sum(len(runs) for runs in self.shards.values())
-        to_train = sum(missing.values())
-        jobs = sum(n > 0 for n in missing.values())
-        return (
+        to_train = sum(len(runs) for runs in missing.values())
+        text = (
             f"noisescale: study {self.study.name}: {wanted} runs wanted, "
             f"{wanted - to_train} up to date, {to_train} to train"
-            + (f" in {jobs} job{'s' * (jobs > 1)}" if jobs else "")
         )
+        if missing:
+            text += f" in {len(missing)} job{'s' * (len(missing) > 1)}"
+            if cores:
+                seconds = [self.seconds(shard, runs) for shard, runs in missing.items()]
+                workers = min(cores, 1) if self.gpus else cores
+                text += f", about {_said(makespan(seconds, workers) / cost.machine_speed())}"
+                text += " on a GPU" if self.gpus else f" on {cores} core{'s' * (cores > 1)}"
+        return text
 
-    def missing(self) -> dict[str, int]:
-        """Count the runs of each shard that its file lacks, or has of other data or engine."""
+    def missing(self) -> dict[str, list[Run]]:
+        """Return the runs of each shard that its file lacks, or has of other data or engine."""
         from noisescale.fingerprint import engine_fingerprint
 
         identity = {
             "engine_fingerprint": engine_fingerprint(),
             "evaluations_per_decade": self.study.evaluations_per_decade,
+            "precision": self.study.precision,
             "data_digest": self._data_digest(),
         }
         result = {}
         for shard, runs in self.shards.items():
             present = self._present(shard, identity)
-            result[shard] = sum(run.run_id not in present for run in runs)
+            result[shard] = [run for run in runs if run.run_id not in present]
         return result
 
     def _present(self, shard: str, identity: dict[str, Any]) -> set[str]:
@@ -143,6 +169,23 @@ class Plan:
             return None
         same = meta["name"] == spec.name and (not spec.path or meta["source"] == sha256(spec.path))
         return meta["digest"] if same else None
+
+
+def makespan(seconds: list[float], workers: int) -> float:
+    """Return how long jobs take when free workers take the longest one left."""
+    busy = [0.0] * workers
+    for job in sorted(seconds, reverse=True):
+        heapq.heappush(busy, heapq.heappop(busy) + job)
+    return max(busy)
+
+
+def _said(seconds: float) -> str:
+    """Return a time as roughly as it is known."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
 
 
 def export_python() -> None:

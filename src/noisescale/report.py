@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noisescale import figures, records, report_tables
+from noisescale import figures, records, report_tables, timings
 from noisescale.claims import claims
 from noisescale.errors import RecordError
 from noisescale.figures.inputs import Inputs, read
@@ -44,6 +44,7 @@ def main(
     laws_path: Path | None,
     figures_folder: Path,
     captions_folder: Path,
+    benchmarks_folder: Path,
     output: Path,
 ) -> None:
     """Write the report of a study.
@@ -56,6 +57,8 @@ def main(
         Collected results and scaling laws; None for a study without trainings or without evidence.
     figures_folder, captions_folder
         Where the study's figures are, and a ``.rst`` caption for each.
+    benchmarks_folder
+        Where Snakemake has written what each job took.
     output
         The HTML file.
 
@@ -72,11 +75,16 @@ def main(
         if path is not None
     }
     laws_caption, _ = caption(captions_folder / "scaling_laws.rst")
-    records.write_text(output, render(inputs, pictures, metadata, laws_caption))
+    times = timings.read(benchmarks_folder)
+    records.write_text(output, render(inputs, pictures, metadata, laws_caption, times))
 
 
 def render(
-    inputs: Inputs, pictures: Sequence[Picture], metadata: dict[str, Any], laws_caption: str
+    inputs: Inputs,
+    pictures: Sequence[Picture],
+    metadata: dict[str, Any],
+    laws_caption: str,
+    times: Sequence[timings.Timing],
 ) -> str:
     """Return the page.
 
@@ -86,6 +94,8 @@ def render(
         The provenance of ``runs`` and ``evidence``, those that there are.
     laws_caption
         HTML.
+    times
+        What the stages took.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -110,6 +120,8 @@ def render(
         provenance=report_tables.provenance(metadata),
         versions=report_tables.versions(metadata),
         shards=report_tables.shards(metadata),
+        stages=report_tables.stages(times),
+        time_spent=report_tables.time_spent(times, metadata),
         anchors={p.name for p in pictures},
     )
 

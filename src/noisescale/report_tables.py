@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from noisescale import grid
 from noisescale.study import BatchRange, Experiment, Study
+from noisescale.timings import TRAINING, Timing
 from noisescale.verdicts import minus
 
 Rows = list[tuple[str, str]]
@@ -174,10 +176,46 @@ def shards(metadata: dict[str, Any]) -> list[dict[str, str]]:
                 "trained": str(runs.get("trained", "")),
                 "device": str(shard.get("device", "")),
                 "time": duration(_seconds(shard)),
+                "forecast": duration(shard.get("forecast")),
                 "written": str(shard.get("created", "")),
             }
         )
     return rows
+
+
+def stages(times: Sequence[Timing]) -> list[dict[str, str]]:
+    """Return a row for each stage of the workflow: its last jobs and what they took."""
+    total = sum(timing.seconds for timing in times)
+    return [
+        {
+            "stage": timing.stage,
+            "jobs": f"{timing.jobs}",
+            "time": duration(timing.seconds),
+            "share": f"{100 * timing.seconds / total:.1f} %",
+        }
+        for timing in times
+    ]
+
+
+def time_spent(times: Sequence[Timing], metadata: dict[str, Any]) -> str:
+    """Say what share of the jobs' time was not training, and how the forecast compares."""
+    parts = []
+    total = sum(timing.seconds for timing in times)
+    spent = sum(timing.seconds for timing in times if timing.stage in TRAINING)
+    if total:
+        parts.append(
+            f"The last jobs of all stages took {duration(total)}, one after another; "
+            f"{100 * (1 - spent / total):.1f} % of it was neither training nor the evidence sweep."
+        )
+    jobs = metadata.get("runs", {}).get("shards") or []
+    told = [(job["forecast"], _seconds(job)) for job in jobs if job.get("forecast")]
+    if told:
+        forecast, actual = map(sum, zip(*told, strict=True))
+        parts.append(
+            f"Foretold for the training jobs: {duration(forecast)}; taken: {duration(actual)}, "
+            f"{actual / forecast:.2f} times as long."
+        )
+    return " ".join(parts)
 
 
 def _shard_name(path: str) -> str:

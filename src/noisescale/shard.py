@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ import pyarrow as pa
 import torch
 
 from noisescale import cost, records
-from noisescale.data import Dataset, load
+from noisescale.data import load
 from noisescale.errors import NoisescaleError, RecordError
 from noisescale.fingerprint import engine_fingerprint
-from noisescale.grid import Run, shards
-from noisescale.preprocessing import preprocess
-from noisescale.progress import Progress
+from noisescale.grid import shards
+from noisescale.stacks import shape_of, train_all
 from noisescale.study import Study
-from noisescale.training import Curve, Problem, on_device, prepare_torch, stack_key, train
+from noisescale.training import Curve, prepare_torch
 
 
 def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: int) -> None:
@@ -43,11 +41,15 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
         return
 
     device = choose_device(study.device)
-    prepare_torch(threads)
+    forecast = cost.training_seconds(
+        missing, shape_of(dataset), study.evaluations_per_decade, device == "cuda"
+    )
+    prepare_torch(threads, study.precision)
     curves = train_all(dataset, missing, device, study.evaluations_per_decade, shard)
     job = {
         "trained": len(missing),
         "seconds": time.perf_counter() - started,
+        "forecast": forecast / cost.machine_speed(),
         "device": device_name(device),
         **records.provenance(),
     }
@@ -72,6 +74,7 @@ def identity(study: Study, data_digest: str) -> dict[str, str | int]:
         "engine_fingerprint": engine_fingerprint(),
         "data_digest": data_digest,
         "evaluations_per_decade": study.evaluations_per_decade,
+        "precision": study.precision,
     }
 
 
@@ -91,39 +94,6 @@ def reusable(path: Path, mine: dict[str, str | int]) -> tuple[pa.Table, list[dic
     except RecordError as error:
         print(f"{error}; training anew", file=sys.stderr)
         return nothing
-
-
-def train_all(
-    dataset: Dataset, runs: list[Run], device: str, evaluations_per_decade: int, what: str
-) -> list[Curve]:
-    """Train runs of any shapes, stack by stack."""
-    stacks: dict[tuple, list[Run]] = {}
-    for run in runs:
-        stacks.setdefault(stack_key(run), []).append(run)
-    n_inputs = dataset.X_train.shape[1]
-
-    def seconds(runs: Iterable[Run]) -> float:
-        return sum(cost.run_seconds(run, n_inputs, dataset.n_classes) for run in runs)
-
-    curves = []
-    problems: dict[str, Problem] = {}
-    with Progress(len(runs), what, "runs", work=seconds(runs)) as progress:
-        for group in sorted(stacks.values(), key=seconds, reverse=True):
-            kind = group[0].preprocessing
-            if kind not in problems:
-                problems[kind] = on_device(preprocess(dataset, kind), device)
-            memory = torch.cuda.mem_get_info()[0] if device == "cuda" else 0
-            size = cost.stack_size(group[0], n_inputs, dataset.n_classes, device, memory)
-            each = seconds(group[:1])
-            for start in range(0, len(group), size):
-                part = group[start : start + size]
-                curves += train(
-                    problems[kind],
-                    part,
-                    evaluations_per_decade,
-                    progress=lambda done, each=each: progress(done, work=done * each),
-                )
-    return curves
 
 
 def table_of(curves: list[Curve], dataset: str) -> pa.Table:

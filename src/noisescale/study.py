@@ -93,6 +93,7 @@ class Study:
     title: str
     dataset: DatasetSpec
     device: str
+    precision: str
     seeds_per_shard: int
     evaluations_per_decade: int
     experiments: dict[str, Experiment]

@@ -14,11 +14,12 @@ from torch import Tensor
 from noisescale import randomness
 from noisescale.data import Dataset
 from noisescale.engine import Stack
-from noisescale.evaluation import evaluate, evaluation_updates
+from noisescale.evaluation import evaluate
 from noisescale.formulation import block_updates, in_dual
 from noisescale.graphs import advancing
 from noisescale.grid import Run
 from noisescale.sampling import Minibatches, one_hot
+from noisescale.schedule import evaluation_updates
 
 _CHECK_EVERY = 500
 """Updates after which diverged runs are dropped at the latest."""
@@ -76,12 +77,14 @@ class Curve:
     seconds: float
 
 
-def prepare_torch(threads: int) -> None:
-    """Set what torch computes with in this process: CPU threads, and zero for denormal numbers.
+def prepare_torch(threads: int, precision: str = "float32") -> None:
+    """Set what torch computes with in this process.
 
-    Velocities that fade away would otherwise spend most of the time as denormals.
+    CPU threads, the precision of a GPU's products (``float32`` or ``tf32``), and zero for
+    denormal numbers: velocities that fade away would otherwise spend most of the time as such.
     """
     torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.set_flush_denormal(True)
 
 
@@ -133,7 +136,7 @@ def train(
     started = time.perf_counter()
     budget = runs[0].updates
     evaluations = evaluation_updates(budget, evaluations_per_decade)
-    training = _Training(problem, runs)
+    training = Training(problem, runs)
     points: list[list[Point]] = [[] for _ in runs]
     not_finite: dict[int, int] = {}
 
@@ -162,7 +165,7 @@ def train(
     return [Curve(*curve, seconds) for curve in zip(runs, points, diverged, strict=True)]
 
 
-class _Training:
+class Training:
     """A stack in training: the networks that are still finite, and what they are trained on.
 
     Attributes

@@ -753,7 +753,8 @@ def test_what_is_left_out_takes_the_schemas_default(schema: Schema) -> None:
     )
     study = load_study(short, SCHEMA)
     assert study == load_study(full, SCHEMA)
-    assert (study.device, study.seeds_per_shard, study.evaluations_per_decade) == ("auto", 10, 5)
+    assert (study.device, study.precision) == ("auto", "float32")
+    assert (study.seeds_per_shard, study.evaluations_per_decade) == (10, 5)
     assert study.experiments["batch_size"].axes["momentum"] == [0.0]
     assert study.experiments["batch_size"].axes["seeds"] == list(range(10))
     assert study.evidence.label_noise == [0.0, 0.5, 1.0]

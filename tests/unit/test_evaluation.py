@@ -6,7 +6,8 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from noisescale.engine import forward
-from noisescale.evaluation import evaluate, evaluation_updates
+from noisescale.evaluation import evaluate
+from noisescale.schedule import evaluation_updates
 
 
 def test_evaluations_are_log_spaced_from_the_initial_weights_to_the_last_update():

@@ -286,6 +286,7 @@ def study_path(tmp_path):
         title="A test",
         dataset=DatasetSpec("digits", None, "data"),
         device="cpu",
+        precision="float32",
         seeds_per_shard=10,
         evaluations_per_decade=5,
         experiments={},

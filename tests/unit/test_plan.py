@@ -10,10 +10,10 @@ import pytest
 from synthetic import synthetic_study
 
 import noisescale
-from noisescale import records
+from noisescale import cost, records
 from noisescale.data import load
 from noisescale.fingerprint import engine_fingerprint
-from noisescale.plan import Plan, code, short
+from noisescale.plan import Plan, code, makespan, short
 from noisescale.prepare import prepare
 from noisescale.study import DatasetSpec
 
@@ -30,6 +30,7 @@ def finish(plan, shard, run_ids, **metadata):
     identity = {
         "engine_fingerprint": engine_fingerprint(),
         "evaluations_per_decade": plan.study.evaluations_per_decade,
+        "precision": plan.study.precision,
         "data_digest": load(plan.folder / "data.npz").digest,
     }
     metadata = {"run_ids": run_ids} | identity | metadata
@@ -46,7 +47,7 @@ def test_at_first_everything_is_to_be_trained(plan):
 def test_runs_of_this_engine_are_up_to_date(plan):
     shard, runs = next(iter(plan.shards.items()))
     finish(plan, shard, [run.run_id for run in runs[:2]] + ["another run"])
-    assert plan.missing()[shard] == len(runs) - 2
+    assert len(plan.missing()[shard]) == len(runs) - 2
 
 
 @pytest.mark.parametrize("damage", ["engine", "file"])
@@ -55,7 +56,7 @@ def test_runs_of_another_engine_or_a_damaged_file_are_not(plan, damage):
     finish(plan, shard, [run.run_id for run in runs], engine_fingerprint="another")
     if damage == "file":
         plan.shard_path(shard).write_text("damaged")
-    assert plan.missing()[shard] == len(runs)
+    assert len(plan.missing()[shard]) == len(runs)
 
 
 @pytest.mark.parametrize(
@@ -64,14 +65,15 @@ def test_runs_of_another_engine_or_a_damaged_file_are_not(plan, damage):
         {"dataset": DatasetSpec("mnist", None, "data")},
         {"dataset": DatasetSpec("npz", __file__, "data")},
         {"evaluations_per_decade": 1},
+        {"precision": "tf32"},
     ],
 )
 def test_runs_of_other_data_or_with_other_learning_curves_are_not(plan, change):
     shard, runs = next(iter(plan.shards.items()))
     finish(plan, shard, [run.run_id for run in runs])
-    assert plan.missing()[shard] == 0
+    assert not plan.missing()[shard]
     other = Plan(dataclasses.replace(plan.study, **change), plan.folder)
-    assert other.missing()[shard] == len(runs)
+    assert len(other.missing()[shard]) == len(runs)
     assert other.digest(shard) != plan.digest(shard) or "dataset" in change
 
 
@@ -85,6 +87,29 @@ def test_more_work_costs_more(plan):
     costs = {shard: plan.seconds(shard) for shard in plan.shards}
     assert min(costs.values()) > 0
     assert all(plan.minutes(shard) * 60 > cost for shard, cost in costs.items())
+
+
+def test_the_time_foretold_is_that_of_the_longest_core(plan):
+    assert makespan([5, 4, 3, 3], 2) == 8
+    assert makespan([5, 4, 3, 3], 1) == 15
+    assert makespan([5, 4], 8) == 5
+
+
+def test_the_summary_says_about_how_long_it_takes_on_the_cores_given(plan, monkeypatch):
+    monkeypatch.setattr(cost, "machine_speed", lambda: 2.0)
+    seconds = {cores: makespan([plan.seconds(s) for s in plan.shards], cores) for cores in (1, 4)}
+    monkeypatch.setattr(cost, "run_seconds", lambda *_: 600.0)
+    (one, four) = (plan.summary(cores) for cores in (1, 4))
+    assert seconds[4] < seconds[1]
+    hours = sum(600 * len(runs) + cost.START_SECONDS for runs in plan.shards.values()) / 7200
+    assert one.endswith(f"jobs, about {hours:.1f} hours on 1 core")
+    assert four.endswith("on 4 cores")
+
+
+def test_a_shards_job_is_given_more_memory_than_its_runs_hold(plan):
+    for shard, runs in plan.shards.items():
+        held = max(cost.run_bytes(run, plan.shape) for run in runs)
+        assert plan.megabytes(shard) > 800 + held / 1e6
 
 
 def test_a_rules_code_is_what_its_module_imports(plan):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from synthetic import synthetic_study, write_synthetic
 
-from noisescale import figures, records, report, report_tables, scaling
+from noisescale import figures, records, report, report_tables, scaling, timings
 from noisescale.errors import RecordError
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
@@ -80,6 +80,7 @@ def write(folder: Path, output: Path, **paths) -> str:
         "laws_path": folder / "laws.json",
         "figures_folder": folder / "figures",
         "captions_folder": CAPTIONS,
+        "benchmarks_folder": folder / "benchmarks",
     }
     report.main(**given | paths, output=output)
     return output.read_text(encoding="utf-8")
@@ -183,10 +184,37 @@ def test_effort_comes_from_the_record_of_the_runs():
     assert facts["evidence: source"] == "not in a git checkout"
 
 
+def test_time_is_told_by_stage_and_against_the_forecast(tmp_path):
+    for name, seconds in {
+        "train/a~1/b": 60,
+        "train/a~2/b": 24,
+        "evidence": 6,
+        "report": 10,
+    }.items():
+        path = tmp_path / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\n{seconds}.0\t0:00:01\n")
+    (tmp_path / "cut.tsv").write_text("s\th")
+    times = timings.read(tmp_path)
+    rows = [tuple(row.values()) for row in report_tables.stages(times)]
+    assert rows == [
+        ("train", "2", "0:01:24", "84.0 %"),
+        ("report", "1", "10.0 s", "10.0 %"),
+        ("evidence", "1", "6.0 s", "6.0 %"),
+    ]
+    jobs = [{"forecast": 20.0, "seconds": 30.0}, {"forecast": 20.0, "seconds": 20.0}, {}]
+    assert report_tables.time_spent(times, {"runs": {"shards": jobs}}) == (
+        "The last jobs of all stages took 0:01:40, one after another; 10.0 % of it was neither "
+        "training nor the evidence sweep. Foretold for the training jobs: 40.0 s; taken: 50.0 s, "
+        "1.25 times as long."
+    )
+
+
 def test_missing_records_of_effort_are_no_obstacle():
     assert report_tables.effort({}) == "No record of the effort."
     assert report_tables.effort({"runs": {}, "evidence": {}}) == "No record of the effort."
     assert report_tables.shards({"runs": {"shards": [{}]}})
+    assert report_tables.time_spent([], {}) == ""
     assert report_tables.provenance({"runs": {}}) == []
 
 

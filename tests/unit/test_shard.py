@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import synthetic_study
 
-from noisescale import records, shard
+from noisescale import records, shard, stacks
 from noisescale.data import load
 from noisescale.errors import NoisescaleError
 from noisescale.grid import shards
@@ -54,13 +54,13 @@ def job(tmp_path, data, monkeypatch):
         shard.main(study_path, data, name, output, threads=1)
         return records.read_table(output, records.RUNS).to_pandas(), records.read_metadata(output)
 
-    original = shard.train
+    original = stacks.train
 
     def counting(problem, runs, *arguments, **options):
         trained.extend(runs)
         return original(problem, runs, *arguments, **options)
 
-    monkeypatch.setattr(shard, "train", counting)
+    monkeypatch.setattr(stacks, "train", counting)
     run.output, run.trained = output, lambda: len(trained)
     return run
 
@@ -132,6 +132,12 @@ def test_other_points_of_the_learning_curves_train_all_anew(job):
     table, _ = job(dataclasses.replace(study(seeds=(0, 1, 2)), evaluations_per_decade=1))
     assert job.trained() == 12
     assert all(list(rows["update"]) == [0, 1, 10, 20] for _, rows in table.groupby("run_id"))
+
+
+def test_products_of_another_precision_train_all_anew(job):
+    job(study())
+    _, metadata = job(dataclasses.replace(study(), precision="tf32"))
+    assert job.trained() == 8 and metadata["precision"] == "tf32"
 
 
 def test_a_shard_that_lacks_nothing_is_left_as_it_is(job):

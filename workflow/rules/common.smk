@@ -21,7 +21,7 @@ try:
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
     if workflow.is_main_process:
         PLAN.check()
-        print(PLAN.summary(), file=sys.stderr)
+        print(PLAN.summary(workflow.cores), file=sys.stderr)
 except NoisescaleError as error:
     sys.exit(f"noisescale: {error}")
 

@@ -10,6 +10,8 @@ rule data:
         checksum=f"{OUT}/data.npz.sha256",
     log:
         f"{OUT}/logs/data.log",
+    benchmark:
+        f"{OUT}/benchmarks/data.tsv"
     conda:
         "../../envs/train.yaml"
     params:

@@ -10,6 +10,8 @@ if STUDY.experiments:
             RESULTS["laws"],
         log:
             f"{OUT}/logs/scaling.log",
+        benchmark:
+            f"{OUT}/benchmarks/scaling.tsv"
         conda:
             "../../envs/analysis.yaml"
         params:
@@ -36,6 +38,8 @@ for job in ("evidence", "curves", "laws"):
                 *[drawn(figure) for figure in members],
             log:
                 f"{OUT}/logs/figures_{job}.log",
+            benchmark:
+                f"{OUT}/benchmarks/figures/{job}.tsv"
             conda:
                 "../../envs/analysis.yaml"
             params:

@@ -31,4 +31,4 @@ rule report:
         captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
     shell:
         "python -m noisescale --log {log} report --study {params.study} {params.results}"
-        f" --figures {OUT}/figures --captions {{params.captions:q}} --output {{output}}"
+        f" --figures {OUT}/figures --benchmarks {OUT}/benchmarks --captions {{params.captions:q}} --output {{output}}"

@@ -23,7 +23,7 @@ rule train:
     threads: 1
     resources:
         runtime=lambda wildcards: PLAN.minutes(wildcards.shard),
-        mem_mb=4000,
+        mem_mb=lambda wildcards: PLAN.megabytes(wildcards.shard),
         gpu=PLAN.gpus,
     params:
         study=STUDY_JSON,
@@ -43,6 +43,8 @@ rule collect:
         checksum=f"{OUT}/runs.parquet.sha256",
     log:
         f"{OUT}/logs/collect.log",
+    benchmark:
+        f"{OUT}/benchmarks/collect.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:

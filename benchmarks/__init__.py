@@ -1,0 +1,1 @@
+"""Speed, measured: the engine against its peers and the machine, the cost model, planning."""

@@ -1,0 +1,109 @@
+"""Fit the constants of `noisescale.cost` to this machine: ``python -m benchmarks.costs``.
+
+Times updates and evaluations of runs of many shapes on one core, and finds what a call, an
+operation and a byte take. Prints the constants, and how far the model is from each measurement.
+"""
+
+from __future__ import annotations
+
+import time
+
+from noisescale.__main__ import settle_environment
+
+settle_environment()
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+
+from noisescale import cost
+from noisescale.grid import Run
+from noisescale.training import Problem, Training, prepare_torch
+
+SHAPES = [(64, "100", 1000), (784, "100", 1000), (784, "800", 1000), (784, "800", 10_000)]
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
+MOMENTA = (0.0, 0.9)
+N_TEST = 2000
+REPEATS, SECONDS = 5, 0.05
+
+
+def main() -> None:
+    """Measure, fit, print."""
+    prepare_torch(1)
+    rows = []
+    for n_inputs, hidden, train_size in SHAPES:
+        shape = cost.Shape(n_inputs, 10, train_size, N_TEST)
+        problem = random_problem(shape)
+        for momentum in MOMENTA:
+            for batch_size in BATCH_SIZES:
+                run = Run(
+                    hidden=hidden,
+                    preprocessing="raw",
+                    train_size=train_size,
+                    batch_size=batch_size,
+                    learning_rate=1e-3,
+                    momentum=momentum,
+                    weight_decay=0.0,
+                    label_noise=0.0,
+                    updates=10_000,
+                    seed=0,
+                )
+                size = cost.stack_size(run, shape, "cpu", 0)
+                update, evaluation = measure(problem, run, size)
+                name = f"{n_inputs}-{hidden}-10, N {train_size}, B {batch_size}, m {momentum}"
+                rows.append((name, cost.update_work(run, shape, size), update / size))
+            rows.append(
+                (f"{name}: evaluation", cost.evaluation_work(run, shape), evaluation / size)
+            )
+
+    seconds = np.array([measured for *_, measured in rows])
+    work = np.array([[work.calls, work.flops, work.bytes] for _, work, _ in rows])
+    # Relative errors count.
+    constants, _ = nnls(work / seconds[:, None], np.ones(len(rows)))
+    for (name, *_), predicted, measured in zip(rows, work @ constants, seconds, strict=True):
+        print(f"{name:50s} {1e6 * measured:9.1f} us, model {predicted / measured:5.2f} of it")
+    for name, value in zip(("CALL", "FLOP", "BYTE"), constants, strict=True):
+        print(f"SECONDS_PER_{name} = {value:.2g}")
+    print(f"REFERENCE_FLOPS = {cost.REFERENCE_FLOPS * cost.machine_speed():.3g}")
+
+
+def random_problem(shape: cost.Shape) -> Problem:
+    """Return examples of no meaning."""
+    draw = torch.Generator().manual_seed(0)
+
+    def examples(n: int) -> torch.Tensor:
+        x = torch.rand(n, shape.n_inputs, generator=draw)
+        return torch.nn.functional.pad(x, (0, 1), value=1.0)
+
+    def labels(n: int) -> torch.Tensor:
+        return torch.randint(shape.n_classes, (n,), generator=draw)
+
+    n, n_test = shape.n_train, shape.n_test
+    return Problem(examples(n), labels(n), examples(n_test), labels(n_test), shape.n_classes)
+
+
+def measure(problem: Problem, run: Run, size: int) -> tuple[float, float]:
+    """Return the best times of an update and of an evaluation of a stack, in seconds."""
+    training = Training(problem, [run] * size)
+    done, n = 0, 16
+    best = [float("inf"), float("inf")]
+    while True:
+        started = time.perf_counter()
+        training.advance(done, done + n)
+        done, taken = done + n, time.perf_counter() - started
+        if taken > SECONDS:
+            break
+        n *= 2
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        training.advance(done, done + n)
+        advanced = time.perf_counter()
+        training.evaluate(done)
+        evaluated = time.perf_counter()
+        best = [min(best[0], (advanced - started) / n), min(best[1], evaluated - advanced)]
+        done += n
+    return best[0], best[1]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Where a study's time went: what its jobs took, as Snakemake measured them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+TRAINING = ("train", "evidence")
+"""The stages that a study is run for."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The last jobs of a stage: their number, and the seconds they took, one after another."""
+
+    stage: str
+    jobs: int
+    seconds: float
+
+
+def read(folder: Path) -> list[Timing]:
+    """Return the time of each stage, from the files that Snakemake's ``benchmark:`` writes.
+
+    Parameters
+    ----------
+    folder
+        Has a file ``STAGE.tsv``, or for several jobs a folder ``STAGE``, of each stage.
+    """
+    found: dict[str, list[float]] = {}
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        stage = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        try:
+            found.setdefault(stage, []).append(sum(float(row["s"]) for row in rows))
+        except (KeyError, TypeError, ValueError):
+            continue  # a file of something else, or cut off: a time less in a table
+    timings = [Timing(stage, len(seconds), sum(seconds)) for stage, seconds in found.items()]
+    return sorted(timings, key=lambda timing: -timing.seconds)
