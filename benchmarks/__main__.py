@@ -1,0 +1,100 @@
+"""The engine against its peers and against the machine: ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+from pathlib import Path
+
+from noisescale.__main__ import settle_environment
+
+settle_environment()
+# On a CPU every contender has one core, as a run of a study has: XLA would take all.
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+import pandas as pd
+import torch
+
+from benchmarks import contenders, show
+from benchmarks.case import Case
+from benchmarks.limits import measure
+from benchmarks.measure import compare
+from noisescale.shard import device_name
+from noisescale.training import prepare_torch
+
+BATCH_SIZES = [1, 4, 16, 64, 128, 256, 1000]
+FOLDER = Path("results/benchmark")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print a table, write Parquet, a plot, and on demand Markdown."""
+    options = parse(arguments)
+    prepare_torch(1)
+    chosen, absent = contenders.available(options.contenders)
+    for line in absent:
+        print(line, file=sys.stderr)
+    cases = [
+        Case(model, train_size, batch_size, momentum, stack)
+        for model, train_size, stack, momentum, batch_size in itertools.product(
+            options.models,
+            options.train_sizes,
+            options.stacks,
+            options.momenta,
+            options.batch_sizes,
+        )
+        if batch_size <= train_size
+    ]
+    rows: list[dict] = []
+    groups = itertools.groupby(cases, key=lambda case: (case.model, case.stack))
+    for _, group in groups:
+        of_shape = list(group)
+        limits = measure(of_shape, options.device)
+        for case in of_shape:
+            name = (
+                f"{case.model}, N {case.train_size}, B {case.batch_size}, m {case.momentum}, "
+                f"stack {case.stack}"
+            )
+
+            print(f"{1 + len(rows) // len(chosen)} of {len(cases)}: {name}", file=sys.stderr)
+            found = compare(case, chosen, limits, options.device, options.rounds, options.seconds)
+            matrix = {"matrix_flops": limits.flops, "copy_bandwidth": limits.bandwidth}
+            rows += [row | matrix for row in found]
+    table = pd.DataFrame(rows)
+    device = device_name(options.device)
+    print(show.text(table))
+    show.write(table, FOLDER, device)
+    if options.markdown:
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(show.markdown(table, device, options.rounds))
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the options, with defaults that fit the device."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="by default a GPU if there is")
+    parser.add_argument("--models", nargs="+", default=["784-800-10", "64-100-10"])
+    parser.add_argument("--train-sizes", nargs="+", type=int, default=[1000, 10_000])
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=BATCH_SIZES)
+    parser.add_argument("--momenta", nargs="+", type=float, default=[0.0, 0.9])
+    parser.add_argument("--stacks", nargs="+", type=int, help="networks trained at once")
+    names = [contender.name.split()[0] for contender in contenders.CONTENDERS]
+    parser.add_argument("--contenders", nargs="+", choices=names)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.25, help="of each timing, about")
+    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    parser.add_argument("--quick", action="store_true", help="less of everything, in two minutes")
+    options = parser.parse_args(arguments)
+    options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    options.stacks = options.stacks or ([1, 8, 64, 512] if options.device == "cuda" else [1])
+    if options.quick:
+        options.models, options.train_sizes = options.models[:1], options.train_sizes[:1]
+        options.batch_sizes = options.batch_sizes[::3]
+        options.rounds, options.seconds = 3, 0.1
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What is measured: a network, its data, its batch size, momentum, and how many at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from noisescale.cost import Shape
+from noisescale.grid import Run
+from noisescale.randomness import initial_weights, permutations
+
+LEARNING_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training to be timed. Every contender makes the same updates of the same networks.
+
+    Attributes
+    ----------
+    model
+        Inputs, hidden units and classes, such as ``784-800-10``.
+    stack
+        Number of networks, each with a seed of its own.
+    """
+
+    model: str
+    train_size: int
+    batch_size: int
+    momentum: float
+    stack: int = 1
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Inputs, hidden units, classes."""
+        return [int(size) for size in self.model.split("-")]
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the data set."""
+        return Shape(self.sizes[0], self.sizes[-1], self.train_size, self.sizes[-1])
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """The same as runs of a study."""
+        run = Run(
+            hidden="x".join(map(str, self.sizes[1:-1])),
+            preprocessing="raw",
+            train_size=self.train_size,
+            batch_size=self.batch_size,
+            learning_rate=LEARNING_RATE,
+            momentum=self.momentum,
+            weight_decay=0.0,
+            label_noise=0.0,
+            updates=10_000,
+            seed=0,
+        )
+        return [replace(run, seed=seed) for seed in range(self.stack)]
+
+    @cached_property
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and labels of the training set, which is that of all networks."""
+        draw = np.random.default_rng(0)
+        x = draw.random((self.train_size, self.sizes[0]), dtype=np.float32)
+        return x, draw.integers(self.sizes[-1], size=self.train_size)
+
+    def initial(self, seed: int) -> list[np.ndarray]:
+        """Return the initial weights of a network, the bias in the last row."""
+        return initial_weights(seed, self.sizes)
+
+    def order(self, epoch: int, seed: int) -> np.ndarray:
+        """Return the indices of an epoch's minibatches, shape (updates, batch_size).
+
+        As all contenders find the training set in the order in which the seed draws it.
+        """
+        updates = self.train_size // self.batch_size
+        order = permutations(torch.tensor([seed]), epoch, self.train_size)[0].numpy()
+        return order[: updates * self.batch_size].reshape(updates, self.batch_size)
+
+    @property
+    def flops(self) -> float:
+        """Operations of an update: two products forward, and those back but to the inputs."""
+        first = self.sizes[0] * self.sizes[1]
+        rest = sum(a * b for a, b in zip(self.sizes[1:], self.sizes[2:], strict=False))
+        return self.batch_size * (4 * first + 6 * rest)
+
+    @property
+    def bytes(self) -> float:
+        """Bytes that an update has to move: weights, and velocities, read and written."""
+        parameters = sum((a + 1) * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+        return 4 * parameters * (4 if self.momentum else 2)

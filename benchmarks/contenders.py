@@ -1,0 +1,283 @@
+"""Ways to train the networks of a case. Each class has a `name`, `advance` and `weights`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.case import LEARNING_RATE, Case
+from noisescale.randomness import subset
+from noisescale.training import Problem, Training
+
+
+class Contender(Protocol):
+    """A training in progress, of all networks of a case."""
+
+    name: str
+    stacks: bool
+    """Whether it trains several networks at once."""
+
+    def __init__(self, case: Case, device: str) -> None: ...
+
+    def advance(self, updates: int) -> None:
+        """Make updates of every network, and wait until they are made."""
+
+    def weights(self) -> list[np.ndarray]:
+        """Return the layers of the first network, the bias in the last row."""
+
+
+class Ours:
+    """What a study runs: `noisescale.training.Training`."""
+
+    name, stacks = "ours", True
+
+    def __init__(self, case: Case, device: str) -> None:
+        x, y = map(torch.from_numpy, case.data)
+        x = nn.functional.pad(x, (0, 1), value=1.0).to(device)
+        self.training = Training(Problem(x, y, x, y.to(device), case.sizes[-1]), case.runs)
+        self.done = 0
+
+    def advance(self, updates: int) -> None:
+        self.training.advance(self.done, self.done + updates)
+        self.done += updates
+
+    def weights(self) -> list[np.ndarray]:
+        return [layer[0].cpu().numpy() for layer in self.training.stack.layers]
+
+
+def _module(case: Case, seed: int, device: str) -> nn.Sequential:
+    modules: list[nn.Module] = []
+    for layer in case.initial(seed):
+        linear = nn.Linear(layer.shape[0] - 1, layer.shape[1])
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(layer[:-1].T.copy()))
+            linear.bias.copy_(torch.from_numpy(layer[-1]))
+        modules += [linear, nn.ReLU()]
+    return nn.Sequential(*modules[:-1]).to(device)
+
+
+def _layers(model: nn.Sequential) -> list[np.ndarray]:
+    return [
+        np.vstack([m.weight.detach().cpu().numpy().T, m.bias.detach().cpu().numpy()])
+        for m in model
+        if isinstance(m, nn.Linear)
+    ]
+
+
+def _members(case: Case, seed: int) -> np.ndarray:
+    """Return the training set in the order in which our runs draw it."""
+    return subset(seed, case.train_size, case.train_size)
+
+
+class _Loop:
+    """One network, module, loss and optimizer of torch; the minibatches are the subclass's."""
+
+    stacks = False
+
+    def __init__(self, case: Case, device: str) -> None:
+        self.case, self.device = case, device
+        members = _members(case, 0)
+        self.x = torch.from_numpy(case.data[0][members]).to(device)
+        self.y = torch.from_numpy(case.data[1][members]).to(device)
+        self.model = _module(case, 0, device)
+        self.loss = nn.CrossEntropyLoss()
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), lr=LEARNING_RATE, momentum=case.momentum
+        )
+        self.batches = self.minibatches()
+
+    def minibatches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        raise NotImplementedError
+
+    def advance(self, updates: int) -> None:
+        for _ in range(updates):
+            x, y = next(self.batches)
+            self.optimizer.zero_grad()
+            self.loss(self.model(x), y).backward()
+            self.optimizer.step()
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+    def weights(self) -> list[np.ndarray]:
+        return _layers(self.model)
+
+
+class Usual(_Loop):
+    """The loop of the tutorials: a DataLoader over a TensorDataset."""
+
+    name = "usual loop"
+
+    def minibatches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        dataset = torch.utils.data.TensorDataset(self.x.cpu(), self.y.cpu())
+        epoch = 0
+        while True:
+            order = self.case.order(epoch, 0).flatten().tolist()
+            loader = torch.utils.data.DataLoader(
+                dataset, batch_size=self.case.batch_size, sampler=order, drop_last=True
+            )
+            for x, y in loader:
+                yield x.to(self.device), y.to(self.device)
+            epoch += 1
+
+
+class Indexed(_Loop):
+    """The better loop: the data on the device, minibatches by index."""
+
+    name = "indexed loop"
+
+    def minibatches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        epoch = 0
+        while True:
+            for index in torch.from_numpy(self.case.order(epoch, 0)).to(self.device):
+                yield self.x[index], self.y[index]
+            epoch += 1
+
+
+class Functional:
+    """torch.func: the gradients of a stack of modules by vmap of grad; updates in place."""
+
+    name, stacks = "torch.func", True
+
+    def __init__(self, case: Case, device: str) -> None:
+        self.case, self.device = case, device
+        members = np.stack([_members(case, seed) for seed in range(case.stack)])
+        self.x = torch.from_numpy(case.data[0]).to(device)
+        self.y = torch.from_numpy(case.data[1]).to(device)
+        self.members = torch.from_numpy(members).to(device)
+        modules = [_module(case, seed, device) for seed in range(case.stack)]
+        parameters, self.buffers = torch.func.stack_module_state(modules)
+        self.parameters = {name: value.detach() for name, value in parameters.items()}
+        self.velocity = {name: torch.zeros_like(v) for name, v in self.parameters.items()}
+        self.module = modules[0]
+
+        def loss(parameters, buffers, x, y):
+            logits = torch.func.functional_call(self.module, (parameters, buffers), (x,))
+            return nn.functional.cross_entropy(logits, y)
+
+        self.gradient = torch.func.vmap(torch.func.grad(loss))
+        self.batches = self.minibatches()
+
+    def minibatches(self) -> Iterator[torch.Tensor]:
+        epoch = 0
+        while True:
+            order = np.stack([self.case.order(epoch, s) for s in range(self.case.stack)], axis=1)
+            for index in torch.from_numpy(order).to(self.device):
+                yield self.members.gather(1, index)
+            epoch += 1
+
+    def advance(self, updates: int) -> None:
+        for _ in range(updates):
+            index = next(self.batches)
+            gradients = self.gradient(self.parameters, self.buffers, self.x[index], self.y[index])
+            for name, gradient in gradients.items():
+                step = gradient
+                if self.case.momentum:
+                    step = self.velocity[name].mul_(self.case.momentum).add_(gradient)
+                self.parameters[name].add_(step, alpha=-LEARNING_RATE)
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+    def weights(self) -> list[np.ndarray]:
+        values = {name: value[0].cpu().numpy() for name, value in self.parameters.items()}
+        return [
+            np.vstack([values[f"{i}.weight"].T, values[f"{i}.bias"]])
+            for i in range(0, 2 * len(self.case.sizes) - 2, 2)
+        ]
+
+
+class Jax:
+    """JAX: vmap over networks, lax.scan over the updates of an epoch, one jitted program."""
+
+    name, stacks = "jax scan", True
+
+    def __init__(self, case: Case, device: str) -> None:
+        import jax
+        import jax.numpy as jnp
+
+        self.case = case
+        x, y = jnp.asarray(case.data[0]), jnp.asarray(case.data[1])
+        self.members = np.stack([_members(case, seed) for seed in range(case.stack)])
+        initial = [case.initial(seed) for seed in range(case.stack)]
+        self.w = [jnp.stack(layer) for layer in zip(*initial, strict=True)]
+        self.v = [jnp.zeros_like(layer) for layer in self.w]
+
+        def loss(layers, x, y):
+            for i, layer in enumerate(layers):
+                x = (jax.nn.relu(x) if i else x) @ layer[:-1] + layer[-1]
+            chosen = jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1)
+            return -chosen.mean()
+
+        def update(state, index):
+            w, v = state
+            g = jax.vmap(jax.grad(loss))(w, x[index], y[index])
+            if case.momentum:
+                v = [case.momentum * a + b for a, b in zip(v, g, strict=True)]
+            step = v if case.momentum else g
+            w = [a - LEARNING_RATE * b for a, b in zip(w, step, strict=True)]
+            return (w, v), None
+
+        def scan(w, v, index):
+            (w, v), _ = jax.lax.scan(update, (w, v), index)
+            return w, v
+
+        self.scan = jax.jit(scan, donate_argnums=(0, 1))
+        self.left, self.epoch = np.empty((0, case.stack, case.batch_size), dtype=int), 0
+
+    def advance(self, updates: int) -> None:
+        import jax
+
+        # One program for all updates, whatever the ends of epochs: each length is compiled anew.
+        while len(self.left) < updates:
+            order = [self.case.order(self.epoch, s) for s in range(self.case.stack)]
+            rows = np.stack([m[o] for m, o in zip(self.members, order, strict=True)], axis=1)
+            self.left, self.epoch = np.concatenate([self.left, rows]), self.epoch + 1
+        now, self.left = self.left[:updates], self.left[updates:]
+        self.w, self.v = self.scan(self.w, self.v, now)
+        jax.block_until_ready(self.w)
+
+    def weights(self) -> list[np.ndarray]:
+        return [np.asarray(layer[0]) for layer in self.w]
+
+
+CONTENDERS: list[type[Contender]] = [Ours, Usual, Indexed, Functional, Jax]
+
+
+def available(names: list[str] | None = None) -> tuple[list[type[Contender]], list[str]]:
+    """Return the contenders that can run here, and a line for each that cannot."""
+    chosen = [c for c in CONTENDERS if names is None or c.name.split()[0] in names]
+    try:
+        import jax  # noqa: F401
+    except ImportError:
+        if Jax in chosen:
+            chosen.remove(Jax)
+            return chosen, ["jax scan: JAX is not installed; pip install -e '.[benchmark]'"]
+    return chosen, []
+
+
+def reference(case: Case, updates: int) -> list[np.ndarray]:
+    """Return the first network's layers after some updates, by float64 NumPy alone."""
+    members = _members(case, 0)
+    x, y = case.data[0][members].astype(np.float64), case.data[1][members]
+    w = [layer.astype(np.float64) for layer in case.initial(0)]
+    v = [np.zeros_like(layer) for layer in w]
+    per_epoch = case.train_size // case.batch_size
+    for update in range(updates):
+        index = case.order(update // per_epoch, 0)[update % per_epoch]
+        inputs = [x[index]]
+        for layer in w[:-1]:
+            inputs.append(np.maximum(inputs[-1] @ layer[:-1] + layer[-1], 0))
+        logits = inputs[-1] @ w[-1][:-1] + w[-1][-1]
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        delta = p / p.sum(axis=1, keepdims=True)
+        delta[np.arange(len(index)), y[index]] -= 1
+        delta /= len(index)
+        for i in reversed(range(len(w))):
+            gradient = np.vstack([inputs[i].T @ delta, delta.sum(axis=0)])
+            delta = (delta @ w[i][:-1].T) * (inputs[i] > 0)
+            v[i] = case.momentum * v[i] + gradient
+            w[i] = w[i] - LEARNING_RATE * v[i]
+    return w
