@@ -6,6 +6,7 @@ import argparse
 import itertools
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from noisescale.__main__ import settle_environment
@@ -22,6 +23,7 @@ from benchmarks import contenders, show
 from benchmarks.case import Case
 from benchmarks.limits import measure
 from benchmarks.measure import compare
+from noisescale.cost import stack_size
 from noisescale.shard import device_name
 from noisescale.training import prepare_torch
 
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     for line in absent:
         print(line, file=sys.stderr)
     cases = [
-        Case(model, train_size, batch_size, momentum, stack)
+        Case(model, train_size, batch_size, momentum, stack or 1)
         for model, train_size, stack, momentum, batch_size in itertools.product(
             options.models,
             options.train_sizes,
@@ -47,9 +49,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
         if batch_size <= train_size
     ]
+    if options.stacks == [None]:
+        cases = [
+            replace(case, stack=stack_size(case.runs[0], case.shape, "cpu", 0)) for case in cases
+        ]
     rows: list[dict] = []
-    groups = itertools.groupby(cases, key=lambda case: (case.model, case.stack))
-    for _, group in groups:
+    for _, group in itertools.groupby(cases, key=lambda case: (case.model, case.train_size)):
         of_shape = list(group)
         limits = measure(of_shape, options.device)
         for case in of_shape:
@@ -79,7 +84,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--train-sizes", nargs="+", type=int, default=[1000, 10_000])
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=BATCH_SIZES)
     parser.add_argument("--momenta", nargs="+", type=float, default=[0.0, 0.9])
-    parser.add_argument("--stacks", nargs="+", type=int, help="networks trained at once")
+    parser.add_argument(
+        "--stacks", nargs="+", type=int, help="networks trained at once; on a CPU as in a study"
+    )
     names = [contender.name.split()[0] for contender in contenders.CONTENDERS]
     parser.add_argument("--contenders", nargs="+", choices=names)
     parser.add_argument("--rounds", type=int, default=5)
@@ -88,7 +95,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="less of everything, in two minutes")
     options = parser.parse_args(arguments)
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    options.stacks = options.stacks or ([1, 8, 64, 512] if options.device == "cuda" else [1])
+    options.stacks = options.stacks or ([1, 8, 64, 512] if options.device == "cuda" else [None])
     if options.quick:
         options.models, options.train_sizes = options.models[:1], options.train_sizes[:1]
         options.batch_sizes = options.batch_sizes[::3]

@@ -25,7 +25,7 @@ class Limits:
 
 def measure(cases: list[Case], device: str, seconds: float = 0.2) -> Limits:
     """Measure the fastest product at the cases' shapes, and the copy of their weights."""
-    shapes = {(case.batch_size, case.sizes[0] + 1, case.sizes[1], case.stack) for case in cases}
+    shapes = {(c.batch_size, c.sizes[0] + 1, c.sizes[1], c.stack) for c in cases}
     flops = max(_product_rate(*shape, device, seconds) for shape in shapes)
     weights = max(case.stack * case.bytes for case in cases)
     a = torch.ones(int(weights / 8), device=device)

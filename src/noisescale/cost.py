@@ -16,11 +16,11 @@ from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
 from noisescale.schedule import evaluation_updates
 
-SECONDS_PER_CALL = 3.6e-6
+SECONDS_PER_CALL = 3.5e-6
 SECONDS_PER_FLOP = 1.2e-11
-SECONDS_PER_BYTE = 1.6e-11
+SECONDS_PER_BYTE = 2.0e-11
 """One core of an AMD EPYC (Zen 4) server, torch 2.15; see ``python -m benchmarks.costs``."""
-REFERENCE_FLOPS = 107e9
+REFERENCE_FLOPS = 105e9
 """What `machine_speed` measures there."""
 GPU_SPEEDUP = 50
 """Of a whole shard over one core. A guess: no GPU has been measured."""
@@ -30,7 +30,7 @@ START_SECONDS = 3.0
 
 _START_MB = 1000
 _GPU_START_MB = 4000
-_STACK_BYTES = 1_500_000
+_STACK_BYTES = 8_000_000
 _STACK_RUNS = {"cpu": 64, "cuda": 4096}
 _CALLS = 11
 _CALLS_OF_BLOCK = 4
@@ -119,7 +119,7 @@ def run_bytes(run: Run, shape: Shape) -> int:
 def stack_size(run: Run, shape: Shape, device: str, memory: int) -> int:
     """Return how many runs like `run` to train side by side.
 
-    On a CPU a stack stays within a core's cache, where small networks share the cost of a call;
+    On a CPU a stack of small networks, which share the cost of a call, stays within the cache;
     on a GPU it may fill most of the free `memory` (bytes).
     """
     budget = int(0.7 * memory) if device == "cuda" else _STACK_BYTES
