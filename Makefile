@@ -1,5 +1,7 @@
 # make figures   the default study: every figure and the report, in results/digits
 # make test      lint and tests
+# make benchmark the engine against its peers, in results/benchmark; a quarter of an hour
+# make gpu       where there is a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md
 # Each sets up .venv by itself, once.
 
 PYTHON ?= python3
@@ -8,13 +10,20 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := figures
-.PHONY: figures test lint format lock clean
+.PHONY: figures test benchmark gpu lint format lock clean
 
 figures: $(READY)
 	snakemake --cores all
 
 test: lint
 	python -m pytest -n 2 --dist loadfile
+
+benchmark: $(READY)
+	python -m benchmarks
+
+gpu: $(READY)
+	python -m pytest -m gpu
+	python -m benchmarks --device cuda --markdown docs/benchmarks/gpu.md
 
 lint: $(READY)
 	ruff check

@@ -1,0 +1,75 @@
+"""The benchmark: contenders train the same, limits and ratios are what they say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import contenders, show
+from benchmarks.case import Case
+from benchmarks.limits import Limits, measure
+from benchmarks.measure import check, compare, ratios
+
+CASE = Case("12-9-5", train_size=22, batch_size=4, momentum=0.9, stack=2)
+
+
+@pytest.mark.parametrize("contender", contenders.CONTENDERS, ids=lambda c: c.name)
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("batch_size", [4, 22])
+def test_every_contender_makes_the_updates_of_the_reference(contender, momentum, batch_size):
+    if contender is contenders.Jax:
+        pytest.importorskip("jax", reason="JAX is an optional extra")
+    case = Case(CASE.model, CASE.train_size, batch_size, momentum, 2 if contender.stacks else 1)
+    check(contender(case, "cpu"), case)
+
+
+def test_a_contender_that_trains_otherwise_is_refused():
+    class Slower(contenders.Ours):
+        def __init__(self, case, device):
+            super().__init__(case, device)
+            self.training.stack.learning_rate.mul_(0.9)
+            self.training.stack._bind()
+
+    with pytest.raises(AssertionError, match="layer 0 is off by"):
+        check(Slower(CASE, "cpu"), CASE)
+
+
+def test_the_limit_is_the_larger_of_arithmetic_and_memory():
+    # Forward and back 4 B · 12 · 9 operations in the first layer, 6 B · 9 · 5 in the last.
+    flops = 4 * (4 * 12 * 9 + 6 * 9 * 5)
+    moved = 4 * 4 * (13 * 9 + 10 * 5)
+    assert Limits(1e3, 1e12).seconds(CASE) == pytest.approx(2 * flops / 1e3)
+    assert Limits(1e12, 1e3).seconds(CASE) == pytest.approx(2 * moved / 1e3)
+
+
+def test_a_machine_has_limits():
+    limits = measure([CASE], "cpu", seconds=0.01)
+    assert limits.flops > 1e7 and limits.bandwidth > 1e7
+
+
+def test_ratios_are_those_of_networks_times_updates_per_second():
+    row = {"model": "1-1-1", "train_size": 9, "momentum": 0.0, "stack": 8, "batch_size": 1}
+    table = pd.DataFrame(
+        [
+            row | {"contender": "ours", "updates_per_second": 800.0},
+            row | {"contender": "slow", "updates_per_second": 50.0},
+        ]
+    )
+    assert ratios(table)["slow"].tolist() == [16.0]
+
+
+def test_a_measurement_becomes_a_table_a_page_and_a_picture(tmp_path):
+    limits = Limits(1e9, 1e9)
+    two = [contenders.Ours, contenders.Indexed]
+    rows = compare(CASE, two, limits, "cpu", rounds=2, seconds=0.01)
+    table = pd.DataFrame([row | {"matrix_flops": 1e9, "copy_bandwidth": 1e9} for row in rows])
+    ours, theirs = rows
+    assert ours["updates_per_second"] == pytest.approx(2 / ours["seconds_per_update"])
+    assert theirs["updates_per_second"] == pytest.approx(1 / theirs["seconds_per_update"])
+    ratio = ours["updates_per_second"] / theirs["updates_per_second"]
+    assert f"{ratio:.2f}" in show.text(table)
+    page = show.markdown(table, "a CPU", rounds=2)
+    assert "| 12-9-5 | 22 | 0.9 | 2 | 4 |" in page and "1 GFLOP/s" in page
+    show.write(table, tmp_path, "a CPU")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "engine.parquet"), table)
+    assert (tmp_path / "engine.png").stat().st_size > 10_000
+    assert np.isfinite(table["of_limit"]).all()

@@ -1,0 +1,72 @@
+"""On a GPU: the same trainings, by CUDA graphs, in stacks of any size. `make gpu` runs these."""
+
+import numpy as np
+import pytest
+import torch
+from test_training import FORMULATIONS, run
+
+from noisescale.training import Problem, prepare_torch, train
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    prepare_torch(1)
+    yield
+    prepare_torch(1)
+
+
+def problem(device):
+    """Three overlapping clouds of points."""
+    draw = np.random.default_rng(0)
+    centres = draw.normal(size=(3, 6))
+
+    def points(n):
+        y = draw.integers(3, size=n)
+        x = centres[y] + 0.5 * draw.normal(size=(n, 6))
+        x = torch.tensor(np.c_[x, np.ones(n)], dtype=torch.float32)
+        return x.to(device), torch.tensor(y)
+
+    x, y = points(200)
+    x_test, y_test = points(300)
+    return Problem(x, y, x_test, y_test.to(device), n_classes=3)
+
+
+@pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
+def test_trainings_are_those_of_the_cpu_but_for_rounding(fields):
+    runs = [
+        run(seed=seed, learning_rate=rate, label_noise=noise, **fields)
+        for seed in (0, 1)
+        for rate, noise in ((0.05, 0.0), (0.2, 0.4), (1e20, 0.0))
+    ]
+    there, here = (train(problem(device), runs, 5) for device in ("cuda", "cpu"))
+    for gpu, cpu in zip(there, here, strict=True):
+        assert gpu.diverged_at == cpu.diverged_at
+        for a, b in zip(gpu.points, cpu.points, strict=True):
+            assert a.update == b.update
+            assert a.test_accuracy == pytest.approx(b.test_accuracy, abs=0.02)
+            if b.test_cross_entropy is not None:
+                assert a.test_cross_entropy == pytest.approx(b.test_cross_entropy, rel=1e-2)
+
+
+def test_a_large_stack_trains_each_run_as_alone_but_for_rounding():
+    runs = [run(seed=seed, learning_rate=0.05) for seed in range(300)]
+    together = train(problem("cuda"), runs, 5)
+    for one in (0, 150, 299):
+        (alone,) = train(problem("cuda"), [runs[one]], 5)
+        a, b = together[one].points[-1], alone.points[-1]
+        assert a.train_cross_entropy == pytest.approx(b.train_cross_entropy, rel=1e-2)
+
+
+def test_tf32_changes_a_training_a_little_and_only_where_it_is_wanted():
+    """Its factors have 10 bits of precision: a relative error of some 1e-3."""
+    runs = [run(hidden="256", learning_rate=0.05)]
+    (exact,), (again,) = (train(problem("cuda"), runs, 5) for _ in range(2))
+    prepare_torch(1, "tf32")
+    (coarse,) = train(problem("cuda"), runs, 5)
+    a, b, c = (curve.points[-1].train_cross_entropy for curve in (exact, again, coarse))
+    assert a == b != c == pytest.approx(a, rel=0.05)
