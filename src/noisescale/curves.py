@@ -166,6 +166,17 @@ def interval(draws: np.ndarray, n_seeds: int, confidence: float) -> tuple[np.nda
     return low, high
 
 
+def percentiles(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the plain percentile interval of each column of `draws`.
+
+    For exponents, which average over several peaks. Peaks of resampled curves scatter more than
+    the peak of the curve, which makes up for what the bootstrap of few seeds lacks: in simulations
+    `interval` held the true exponent 98 to 100 % of the time, this 90 to 99 %.
+    """
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return low, high
+
+
 def summarize(
     rows: pd.DataFrame, by: Sequence[str], value: str, statistics: Statistics
 ) -> pd.DataFrame:

@@ -64,6 +64,9 @@ class PeakFit:
         - ``"flat"``: the top is not significantly higher than either end of the range;
         - ``"not concave"``: the curve has no rounded top there;
         - ``"one seed"``: without a second seed nothing can be said.
+    side
+        Where the optimum of a curve censored for its ``"edge"`` lies: −1 at or below the upper end
+        of its interval, 1 at or above the lower end. Else 0.
     """
 
     batch_opt: float
@@ -77,6 +80,13 @@ class PeakFit:
     gap_interval: tuple[float, float]
     edge_share: float
     reason: str
+    side: int
+
+    @property
+    def bound(self) -> float:
+        """What is known of a censored optimum: NaN, or a bound on the side of `side`."""
+        low, high = self.batch_opt_interval
+        return {-1: high, 0: np.nan, 1: low}[self.side]
 
 
 def without_collapse(accuracy: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, int]:
@@ -222,6 +232,7 @@ def fit_peak(
         gap_interval=_pair(t_interval(gaps[last], confidence)),
         edge_share=edge_share,
         reason=reason,
+        side=0 if reason != "edge" else -1 if fine[top] < (fine[0] + fine[-1]) / 2 else 1,
     )
 
 

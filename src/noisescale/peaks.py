@@ -12,6 +12,8 @@ from noisescale.grid import AXIS, noise_scale
 from noisescale.peakfit import ROUNDING, PeakFit, fit_peak
 from noisescale.study import Statistics, Study
 
+SETTING = ("hidden", "preprocessing", "weight_decay", "label_noise", "updates")
+"""Beside learning rate, training set size and momentum: what one law for all curves must share."""
 MIN_BATCH_SIZES = 3
 """Fewer points are no curve: small against full batch has no peak to find."""
 
@@ -42,6 +44,13 @@ class Peaks:
         ``censored``, ``reason``, ``edge_share``
             Whether the peak is unusable for a fit, why (see `PeakFit.reason`), and the share of
             resamples at an end of the range.
+        ``side``, ``bound``
+            What a censored peak tells nevertheless, see `PeakFit.side`: −1 where the optimum is at
+            most the bound, 1 where it is at least that; 0 and NaN where nothing is known.
+        ``setting``
+            What else the runs have in common: `hidden`, `preprocessing` and so on, as text.
+        ``train_accuracy``
+            Mean over the seeds at `batch_argmax`: below 1 the training is not finished.
         ``batch_min``, ``batch_max``, ``n_batch_sizes``, ``n_seeds``, ``n_diverged``
             The data: range of B, and numbers (`n_diverged` counts runs).
     draws : ndarray of shape (n_resamples, n_curves)
@@ -98,12 +107,18 @@ def _row(
         "learning_rate": float(first["learning_rate"]),
         "train_size": int(first["train_size"]),
         "momentum": float(first["momentum"]),
+        "setting": ", ".join(f"{name} {first[name]}" for name in SETTING),
     }
     row |= _estimates(fit, row)
     row |= {
         "censored": bool(fit.reason),
         "reason": fit.reason,
         "edge_share": fit.edge_share,
+        "side": fit.side,
+        "bound": fit.bound,
+        "train_accuracy": float(
+            points.loc[points["batch_size"] == fit.batch_argmax, "train_accuracy"].mean()
+        ),
         "batch_min": int(batch_sizes[0]),
         "batch_max": int(batch_sizes[-1]),
         "n_batch_sizes": len(batch_sizes),

@@ -15,51 +15,22 @@ import pandas as pd
 
 from noisescale import records
 from noisescale.collapse import collapse
-from noisescale.curves import interval
+from noisescale.curves import percentiles
+from noisescale.joint import bends, joint, prediction
+from noisescale.law import SCALES, fit_law
 from noisescale.peaks import Peaks, find_peaks
 from noisescale.study import Statistics, Study
 
-SCALES = {
-    "learning_rate": ("learning rate", lambda table: table["learning_rate"]),
-    "train_size": ("training set size", lambda table: table["train_size"]),
-    "momentum": ("1 / (1 - momentum)", lambda table: 1 / (1 - table["momentum"])),
-}
-"""The experiments with a law for B_opt, what it is a power of, and that as a function of a peak."""
 THEORY = 1.0
 MIN_POINTS = 3
 """A line through two points says nothing about whether there is a line."""
 LINE_POINTS = 21
 
 
-def power_law(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fit y = prefactor · x^slope by least squares of log y on log x.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_points,)
-    y : ndarray of shape (..., n_points)
-        One or many curves at the same `x`.
-
-    Returns
-    -------
-    slope, prefactor, r_squared : ndarrays of shape (...)
-        `r_squared` is NaN where y does not vary.
-    """
-    log_x, log_y = np.log(x), np.log(y)
-    centred = log_x - log_x.mean()
-    slope = log_y @ centred / (centred @ centred)
-    intercept = log_y.mean(axis=-1) - slope * log_x.mean()
-    residual = log_y - slope[..., None] * log_x - intercept[..., None]
-    total = ((log_y - log_y.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r_squared = np.where(total > 0, 1 - (residual**2).sum(axis=-1) / total, np.nan)
-    return slope, np.exp(intercept), r_squared
-
-
 def exponent(
     x: np.ndarray, peaks: pd.DataFrame, draws: np.ndarray, statistics: Statistics
 ) -> dict[str, Any]:
-    """Return the exponent of B_opt on `x` from the curves whose peak is not censored.
+    """Return the exponent of B_opt on `x`, from one experiment's curves.
 
     Parameters
     ----------
@@ -74,66 +45,55 @@ def exponent(
     dict
         See `scaling_laws`.
     """
-    use = ~peaks["censored"].to_numpy(dtype=bool)
-    left_out = [{"x": v, "reason": r} for v, r in zip(x[~use], peaks["reason"][~use], strict=True)]
-    n_seeds = int(peaks["n_seeds"].min())
+    censored = peaks["censored"].to_numpy(dtype=bool)
+    left_out = [
+        {"x": v, "reason": r, "side": int(s)}
+        for v, r, s in zip(
+            x[censored], peaks["reason"][censored], peaks["side"][censored], strict=True
+        )
+    ]
     result: dict[str, Any] = {
         "theory": THEORY,
-        "n_points": int(use.sum()),
-        "n_censored": int((~use).sum()),
+        "n_points": int((~censored).sum()),
+        "n_censored": int(censored.sum()),
+        "n_bounds": int((peaks["side"] != 0).sum()),
         "censored": left_out,
-        "n_seeds": n_seeds,
+        "n_seeds": int(peaks["n_seeds"].min()),
         "note": "",
     }
     names = ["slope", "low", "high", "prefactor", "r_squared", "fit_low", "fit_high"]
     result |= dict.fromkeys([*names, "slope_argmax", "theory_inside", "line"])
-    if len(np.unique(x[use])) < MIN_POINTS:
+    if len(np.unique(x[~censored])) < MIN_POINTS:
         result["note"] = (
-            f"no estimate: {use.sum()} of {len(x)} curves have a usable peak, "
+            f"no estimate: {(~censored).sum()} of {len(x)} curves have a usable peak, "
             f"at least {MIN_POINTS} are needed"
         )
         return result
 
-    x, peaks, draws = x[use], peaks[use], draws[:, use]
-    batch_opt = peaks["batch_opt"].to_numpy()
-    slope, prefactor, r_squared = power_law(x, batch_opt)
-    slopes, prefactors, _ = power_law(x, draws)
-    low, high = interval(slopes, n_seeds, statistics.confidence)
-    half = _residual_half_width(x, batch_opt, slope, prefactor, statistics.confidence)
-    slope_argmax, _, _ = power_law(x, peaks["batch_argmax"].to_numpy(dtype=float))
-    at = np.geomspace(x.min(), x.max(), LINE_POINTS)
-    lines = prefactors[:, None] * at ** slopes[:, None]
-    line_low, line_high = interval(lines, n_seeds, statistics.confidence)
+    law = fit_law({"slope": x}, peaks, draws, statistics)
+    slope, prefactor = law.exponents["slope"], law.prefactor
+    at = np.geomspace(x[~censored].min(), x[~censored].max(), LINE_POINTS)
+    lines = np.exp(law.coefficients @ np.array([np.ones_like(at), np.log(at)]))
+    line_low, line_high = percentiles(lines[1:], statistics.confidence)
+    seen = peaks[~censored].assign(batch_opt=lambda table: table["batch_argmax"].astype(float))
+    argmax = fit_law({"slope": x[~censored]}, seen, draws[:0, ~censored], statistics)
     return result | {
-        "slope": float(slope),
-        "low": float(low),
-        "high": float(high),
-        "prefactor": float(prefactor),
-        "r_squared": float(r_squared),
-        "fit_low": float(slope - half),
-        "fit_high": float(slope + half),
-        "slope_argmax": float(slope_argmax),
-        "theory_inside": bool(low <= THEORY <= high),
+        "slope": slope.value,
+        "low": slope.low,
+        "high": slope.high,
+        "prefactor": prefactor,
+        "r_squared": law.r_squared,
+        "fit_low": slope.fit_low,
+        "fit_high": slope.fit_high,
+        "slope_argmax": argmax.exponents["slope"].value,
+        "theory_inside": bool(slope.low <= THEORY <= slope.high),
         "line": {
             "x": at.tolist(),
-            "batch_opt": (prefactor * at**slope).tolist(),
+            "batch_opt": lines[0].tolist(),
             "low": line_low.tolist(),
             "high": line_high.tolist(),
         },
     }
-
-
-def _residual_half_width(
-    x: np.ndarray, y: np.ndarray, slope: float, prefactor: float, confidence: float
-) -> float:
-    """Return half the width of the textbook interval of a slope, from scatter about the line."""
-    from scipy.special import stdtrit
-
-    log_x = np.log(x)
-    residual = np.log(y) - np.log(prefactor) - slope * log_x
-    freedom = len(x) - 2
-    error = np.sqrt((residual @ residual) / freedom / ((log_x - log_x.mean()) ** 2).sum())
-    return float(stdtrit(freedom, (1 + confidence) / 2) * error)
 
 
 def scaling_laws(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
@@ -148,7 +108,8 @@ def scaling_laws(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
     -------
     dict
         ``statistics``: ``bootstrap`` and ``confidence``. ``peaks``: the rows of `Peaks.table`, with
-        null for NaN. ``collapse``: see `collapse.collapse`. ``exponents``: for the experiments
+        null for NaN. ``joint``, ``prediction``, ``bends``: see `noisescale.joint`. ``collapse``:
+        see `collapse.collapse`. ``exponents``: for the experiments
         learning_rate, train_size and momentum that the study has, by name (``"name (variant)"``
         where an experiment has variants):
 
@@ -167,7 +128,10 @@ def scaling_laws(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
         ``theory``, ``theory_inside``
             1, and whether it lies in [low, high].
         ``n_points``, ``n_censored``, ``censored``, ``n_seeds``
-            Numbers of curves used and left out; those left out (x, reason).
+            Numbers of curves used and left out; those left out (x, reason, and on which side of
+            the range the optimum lies, see `Peaks`).
+        ``n_bounds``
+            How many of those left out still count as bounds in the fit (`censored.regress`).
         ``line``
             The fit and its band: lists ``x``, ``batch_opt``, ``low``, ``high``.
         ``note``
@@ -187,6 +151,9 @@ def scaling_laws(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
             },
             "peaks": peaks.table.to_dict(orient="records"),
             "exponents": _exponents(study, peaks),
+            "joint": joint(peaks, study.statistics),
+            "prediction": prediction(peaks, study.statistics),
+            "bends": bends(peaks, study.statistics),
             "collapse": collapse(peaks, study.statistics),
         }
     )
