@@ -65,6 +65,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     figures.add_argument("names", nargs="+", help="such as fig5_learning_rate")
     stage(
+        "judge",
+        "judge the claims, write captions",
+        "study",
+        "runs",
+        "evidence",
+        "laws",
+        "captions",
+        "output",
+        optional=("runs", "evidence", "laws"),
+    )
+    stage(
         "report",
         "write the report",
         "study",
@@ -72,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "evidence",
         "laws",
         "figures",
-        "captions",
+        "judged",
         "benchmarks",
         "output",
         optional=("runs", "evidence", "laws"),
@@ -126,19 +137,32 @@ def _figures(
     package.main(names, study, runs, evidence, laws, folder)
 
 
+def _judge(
+    study: Path,
+    runs: Path | None,
+    evidence: Path | None,
+    laws: Path | None,
+    captions: Path,
+    output: Path,
+) -> None:
+    from noisescale import judge
+
+    judge.main(study, runs, evidence, laws, captions, output)
+
+
 def _report(
     study: Path,
     runs: Path | None,
     evidence: Path | None,
     laws: Path | None,
     figures: Path,
-    captions: Path,
+    judged: Path,
     benchmarks: Path,
     output: Path,
 ) -> None:
     from noisescale import report
 
-    report.main(study, runs, evidence, laws, figures, captions, benchmarks, output)
+    report.main(study, runs, evidence, laws, figures, judged, benchmarks, output)
 
 
 _STAGES = {
@@ -148,6 +172,7 @@ _STAGES = {
     "collect": _collect,
     "scaling": _scaling,
     "figures": _figures,
+    "judge": _judge,
     "report": _report,
 }
 

@@ -223,9 +223,9 @@ def bends(peaks: Peaks, statistics: Statistics) -> list[dict[str, Any]]:
         ``start``, ``stop`` (of the experiment's axis), ``slope``, ``low``, ``high``; ``bends``:
         whether 1 is outside the interval; ``notes``: which of the law's conditions fail there.
     """
-    result = []
-    for experiment, (_, scale) in SCALES.items():
-        table = peaks.table
+    result: list[dict[str, Any]] = []
+    table = peaks.table
+    for experiment, (_, scale) in SCALES.items() if len(table) else ():
         chosen = table[(table["experiment"] == experiment) & ~table["censored"].astype(bool)]
         for variant, rows in chosen.groupby("variant") if len(chosen) else ():
             order = rows.index[np.argsort(scale(rows))]

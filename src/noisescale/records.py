@@ -77,6 +77,25 @@ EVIDENCE = pa.schema(
 )
 """One row per seed, label noise and prior precision λ. Evidence and cost in nats (sums)."""
 
+_CLAIM = ("name", "figure", "paper", "measured", "criterion", "verdict", "together")
+CLAIMS = pa.schema(
+    [pa.field(name, pa.string(), nullable=False) for name in (*_CLAIM, "picture", "data")]
+)
+"""One row per claim of the paper, see `verdicts.Claim`; files relative to the study's folder."""
+
+AGREEMENT = pa.schema(
+    [
+        pa.field("label_noise", pa.float64(), nullable=False),
+        pa.field("n_seeds", pa.int32(), nullable=False),
+        *(
+            pa.field(name + end, pa.float64())
+            for name in ("decades", "rank_correlation")
+            for end in ("", "_low", "_high")
+        ),
+    ]
+)
+"""One row per label noise of the evidence sweep, see `agreement.agreement`."""
+
 PACKAGES = ("noisescale", "snakemake", "torch", "torchvision", "numpy", "scipy", "scikit-learn")
 PACKAGES += ("pandas", "pyarrow", "matplotlib", "seaborn")
 

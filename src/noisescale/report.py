@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noisescale import figures, records, report_tables, timings
-from noisescale.claims import claims
+from noisescale import figures, judge, records, report_tables, timings
 from noisescale.errors import RecordError
 from noisescale.figures.inputs import Inputs, read
 from noisescale.study import Study
@@ -43,7 +42,7 @@ def main(
     evidence_path: Path | None,
     laws_path: Path | None,
     figures_folder: Path,
-    captions_folder: Path,
+    judged_folder: Path,
     benchmarks_folder: Path,
     output: Path,
 ) -> None:
@@ -55,8 +54,10 @@ def main(
         The resolved study as JSON.
     runs_path, evidence_path, laws_path
         Collected results and scaling laws; None for a study without trainings or without evidence.
-    figures_folder, captions_folder
-        Where the study's figures are, and a ``.rst`` caption for each.
+    figures_folder
+        Where the study's figures are.
+    judged_folder
+        What `noisescale.judge` wrote: claims, agreement of the evidence, a caption for each figure.
     benchmarks_folder
         Where Snakemake has written what each job took.
     output
@@ -68,19 +69,25 @@ def main(
         A file is missing, damaged, or not one of ours; or `output` cannot be written.
     """
     inputs = read(study_path, runs_path, evidence_path, laws_path)
-    pictures = [picture(s, figures_folder, captions_folder) for s in figures.wanted(inputs.study)]
+    captions = judged_folder / "captions"
+    pictures = [picture(s, figures_folder, captions) for s in figures.wanted(inputs.study)]
     metadata = {
         name: records.read_metadata(path)
         for name, path in (("runs", runs_path), ("evidence", evidence_path))
         if path is not None
     }
-    laws_caption, _ = caption(captions_folder / "scaling_laws.rst")
+    found = judge.read_claims(judged_folder / "claims.parquet")
+    agreed = records.read_table(judged_folder / "agreement.parquet", records.AGREEMENT)
+    laws_caption, _ = caption(captions / judge.SCALING_LAWS)
     times = timings.read(benchmarks_folder)
-    records.write_text(output, render(inputs, pictures, metadata, laws_caption, times))
+    page = render(inputs, found, agreed.to_pylist(), pictures, metadata, laws_caption, times)
+    records.write_text(output, page)
 
 
 def render(
     inputs: Inputs,
+    found: Sequence[Claim],
+    agreed: list[dict[str, Any]],
     pictures: Sequence[Picture],
     metadata: dict[str, Any],
     laws_caption: str,
@@ -90,6 +97,8 @@ def render(
 
     Parameters
     ----------
+    found, agreed
+        The claims, and the rows of `records.AGREEMENT`.
     metadata
         The provenance of ``runs`` and ``evidence``, those that there are.
     laws_caption
@@ -106,7 +115,6 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found = claims(inputs.study, inputs.runs, inputs.evidence, inputs.laws)
     return environment.get_template("report.html.j2").render(
         study=inputs.study,
         summary=summary(inputs.study, found, inputs.laws, metadata),
@@ -115,6 +123,10 @@ def render(
         laws_caption=laws_caption,
         exponents=report_tables.exponents(inputs.laws),
         peaks=report_tables.peaks(inputs.laws),
+        joint=report_tables.joint(inputs.laws),
+        prediction=report_tables.prediction(inputs.laws),
+        bends=report_tables.bends(inputs.laws),
+        agreement=report_tables.agreement(agreed),
         settings=report_tables.settings(inputs.study),
         experiments=report_tables.experiments(inputs.study),
         provenance=report_tables.provenance(metadata),

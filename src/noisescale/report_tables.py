@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from noisescale import grid
+from noisescale.law import SCALES
 from noisescale.study import BatchRange, Experiment, Study
 from noisescale.timings import TRAINING, Timing
 from noisescale.verdicts import minus
@@ -54,6 +55,87 @@ def peaks(laws: dict[str, Any] | None) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def joint(laws: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the law of all curves: a row for each exponent, and what is to say of it."""
+    law = (laws or {}).get("joint")
+    if not law:
+        return None
+    g = law["noise_scale"]
+    rows = [
+        {
+            "variable": SCALES[name][0],
+            "symbol": {"alpha": "α", "beta": "β", "gamma": "γ"}[fit["symbol"]],
+            "slope": _estimate(fit["slope"], fit["low"], fit["high"], "{:.2f}"),
+            "scatter": _interval(fit["fit_low"], fit["fit_high"], "{:.2f}"),
+        }
+        for name, fit in law["exponents"].items()
+    ]
+    text = (
+        f"{law['n_points']} curves with a peak and {law['n_bounds']} that give a bound "
+        f"({law['setting']}). R² = {law['r_squared']:.2f}; the peaks scatter by "
+        f"{law['scatter']:.2f} octaves about the law."
+    )
+    constant = (
+        f"The best noise scale, by its exact formula g = ε (N/B − 1)/(1 − m), is "
+        f"{_estimate(g['noise_scale'], g['low'], g['high'], '{:.3g}')} on average. From curve to "
+        f"curve it varies by {g['spread']:.2f} octaves (standard deviation), of which the error of "
+        f"single peaks explains {g['error']:.2f}; that it is one number has p = {g['p']:.2g}. The "
+        f"−1 of the formula moves the best batch size by at most {100 * g['finite_n']:.0f} %."
+    )
+    return {"rows": rows, "text": text, "constant": constant}
+
+
+def prediction(laws: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what is predicted of each curve from the others, beside what it shows."""
+    found = (laws or {}).get("prediction")
+    if not found:
+        return None
+    rows = [
+        {
+            "curve": f"ε {c['learning_rate']:g}, N {c['train_size']}, m {c['momentum']:g}",
+            "seen": _estimate(c["batch_opt"], c["low"], c["high"], "{:.3g}"),
+            "law": _estimate(c["predicted"], c["predicted_low"], c["predicted_high"], "{:.3g}"),
+            "inside": "yes" if c["inside"] else "no",
+            "theory": f"{c['theory']:.3g}",
+        }
+        for c in found["curves"]
+    ]
+    text = (
+        f"Each of {len(rows)} curves predicted from the others. Root mean square error: "
+        f"{found['error']:.2f} octaves with fitted exponents, {found['theory_error']:.2f} with one "
+        f"noise scale for all; {100 * found['inside']:.0f} % of the peaks lie inside the interval "
+        "predicted."
+    )
+    return {"rows": rows, "text": text}
+
+
+def bends(laws: dict[str, Any] | None) -> list[dict[str, str]]:
+    """Return the exponent between neighbouring curves, and which conditions fail there."""
+    return [
+        {
+            "axis": " ".join(filter(None, [bend["experiment"].replace("_", " "), bend["variant"]])),
+            "range": f"{bend['start']:g} to {bend['stop']:g}",
+            "slope": _estimate(bend["slope"], bend["low"], bend["high"], "{:.2f}"),
+            "bends": "yes" if bend["bends"] else "no",
+            "notes": "; ".join(bend["notes"]) or "–",
+        }
+        for bend in (laws or {}).get("bends", [])
+    ]
+
+
+def agreement(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return how alike evidence and test cross-entropy rank the priors, for each label noise."""
+    return [
+        {
+            "noise": f"{row['label_noise']:g}",
+            "decades": _of(row, "decades", "{:.2f}"),
+            "ranks": _of(row, "rank_correlation", "{:.2f}"),
+            "seeds": f"{row['n_seeds']}",
+        }
+        for row in rows
+    ]
 
 
 def _of(record: dict[str, Any], name: str, form: str, scale: float = 1) -> str:

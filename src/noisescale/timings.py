@@ -33,8 +33,9 @@ def read(folder: Path) -> list[Timing]:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         try:
-            found.setdefault(stage, []).append(float(rows[-1]["s"]))
+            seconds = float(rows[-1]["s"])
         except (IndexError, KeyError, TypeError, ValueError):
             continue  # a file of something else, or cut off: a time less in a table
+        found.setdefault(stage, []).append(seconds)
     timings = [Timing(stage, len(seconds), sum(seconds)) for stage, seconds in found.items()]
     return sorted(timings, key=lambda timing: -timing.seconds)

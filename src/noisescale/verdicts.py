@@ -29,6 +29,8 @@ class Claim:
         The rule by which it is judged.
     verdict
         ``"supported"``, ``"not supported"`` or ``"undecided"``.
+    together
+        The verdict when all claims are judged at once, see `judge.judged_together`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Claim:
     measured: str
     criterion: str
     verdict: str
+    together: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from synthetic import synthetic_study, write_synthetic
 
-from noisescale import figures, records, report, report_tables, scaling, timings
+from noisescale import figures, judge, records, report, report_tables, scaling, timings
 from noisescale.errors import RecordError
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
@@ -78,11 +78,15 @@ def write(folder: Path, output: Path, **paths) -> str:
         "runs_path": folder / "runs.parquet",
         "evidence_path": folder / "evidence.parquet",
         "laws_path": folder / "laws.json",
+    }
+    given |= {name: path for name, path in paths.items() if name in given}
+    judge.main(**given, captions_folder=CAPTIONS, output=folder)
+    rest = {
         "figures_folder": folder / "figures",
-        "captions_folder": CAPTIONS,
+        "judged_folder": folder,
         "benchmarks_folder": folder / "benchmarks",
     }
-    report.main(**given | paths, output=output)
+    report.main(**given | rest | paths, output=output)
     return output.read_text(encoding="utf-8")
 
 

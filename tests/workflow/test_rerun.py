@@ -73,12 +73,12 @@ def test_an_edit_of_a_plot_module_redraws_and_trains_nothing(finished, module, j
     assert call.trained == 0
 
 
-def test_an_edit_of_the_captions_rebuilds_the_report_alone(finished):
+def test_an_edit_of_the_captions_rebuilds_captions_and_report_alone(finished):
     caption = finished.folder / "workflow/report/fig1_memorization.rst"
     caption.write_text(caption.read_text() + "\nOne more sentence.\n")
     call = finished()
     assert call.status == 0, call.text
-    assert call.jobs.keys() == {"report", "all"}
+    assert call.jobs.keys() == {"judge", "report", "all"}
     assert "One more sentence." in (finished.results / "report.html").read_text()
 
 

@@ -1,16 +1,43 @@
-# One page with everything: the claims, the figures, how they were made.
+# The claims, judged; and one page with everything: the claims, the figures, how they were made.
 
 CAPTIONS = shown(Path(workflow.basedir) / "workflow/report")
+CAPTION_NAMES = ["scaling_laws.rst", *(figure.caption for figure in WANTED)]
+
+
+rule judge:
+    input:
+        results=[RESULTS[kind] for kind in RESULTS],
+        captions=[f"{CAPTIONS}/{name}" for name in CAPTION_NAMES],
+        code=code("judge"),
+    output:
+        [
+            f"{OUT}/{name}.parquet{suffix}"
+            for name in ("claims", "agreement")
+            for suffix in ("", ".sha256")
+        ],
+        captions=[f"{OUT}/captions/{name}" for name in CAPTION_NAMES],
+    log:
+        f"{OUT}/logs/judge.log",
+    benchmark:
+        f"{OUT}/benchmarks/judge.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        study=STUDY_JSON,
+        wanted=short(STUDY),
+        results=flags(*RESULTS),
+        captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
+        folder=OUT,
+    shell:
+        "python -m noisescale --log {log} judge --study {params.study} {params.results}"
+        " --captions {params.captions:q} --output {params.folder}"
 
 
 rule report:
     input:
         results=[RESULTS[kind] for kind in RESULTS],
         figures=FIGURES,
-        captions=[
-            f"{CAPTIONS}/{caption}"
-            for caption in ("scaling_laws.rst", *(figure.caption for figure in WANTED))
-        ],
+        judged=rules.judge.output,
         template=shown(Path(workflow.basedir) / "src/noisescale/templates/report.html.j2"),
         code=code("report"),
     output:
@@ -28,7 +55,8 @@ rule report:
         study=STUDY_JSON,
         wanted=short(STUDY),
         results=flags(*RESULTS),
-        captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
+        folder=OUT,
     shell:
         "python -m noisescale --log {log} report --study {params.study} {params.results}"
-        f" --figures {OUT}/figures --benchmarks {OUT}/benchmarks --captions {{params.captions:q}} --output {{output}}"
+        " --figures {params.folder}/figures --judged {params.folder}"
+        " --benchmarks {params.folder}/benchmarks --output {output}"
