@@ -51,7 +51,7 @@ def drawn(figure):
     stem = f"{OUT}/figures/{figure.name}"
     picture = report(
         f"{stem}.png",
-        # Written by the rule judge: it quotes what was measured.
+        # Of this study: it quotes what was measured.
         caption=os.path.abspath(f"{OUT}/captions/{figure.caption}"),
         category=figure.part,
         labels={"figure": figure.name.partition("_")[0], "shows": figure.title},

@@ -27,10 +27,9 @@ rule judge:
         wanted=short(STUDY),
         results=flags(*RESULTS),
         captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
-        folder=OUT,
     shell:
         "python -m noisescale --log {log} judge --study {params.study} {params.results}"
-        " --captions {params.captions:q} --output {params.folder}"
+        f" --captions {{params.captions:q}} --output {OUT}"
 
 
 rule report:
@@ -55,8 +54,7 @@ rule report:
         study=STUDY_JSON,
         wanted=short(STUDY),
         results=flags(*RESULTS),
-        folder=OUT,
     shell:
         "python -m noisescale --log {log} report --study {params.study} {params.results}"
-        " --figures {params.folder}/figures --judged {params.folder}"
-        " --benchmarks {params.folder}/benchmarks --output {output}"
+        f" --figures {OUT}/figures --judged {OUT} --benchmarks {OUT}/benchmarks"
+        " --output {output}"
