@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -68,6 +70,7 @@ def _memorization(true: pd.DataFrame, random: pd.DataFrame, statistics: Statisti
             test.below(CHANCE[1]),
             real.above(GENERALIZES),
         ),
+        **real.headline("% test accuracy on real labels at the weakest prior", 100),
     )
 
 
@@ -102,6 +105,7 @@ def _minima(true: pd.DataFrame, statistics: Statistics) -> Claim:
         criterion="The lowest ratio is below 0, and the two minima are at most one decade of λ "
         "apart, each with its whole interval.",
         verdict=verdict(minimum.below(0), distance.below(ONE_DECADE)),
+        **distance.headline("decades of λ between the two minima"),
     )
 
 
@@ -110,6 +114,7 @@ def _random_labels(random: pd.DataFrame, statistics: Statistics) -> Claim:
     _, _, loss = seed_matrix(random, ["prior_precision"], "train_cross_entropy")
     departs = loss.mean(axis=0) < DEPARTS
     answers: list[bool | None] = []
+    headline: dict[str, Any] = {}
     measured = "The model does not depart from guessing at any λ of the sweep"
     if departs.any():
         ratio = ratio[:, departs]
@@ -120,6 +125,7 @@ def _random_labels(random: pd.DataFrame, statistics: Statistics) -> Claim:
             statistics.confidence,
         )
         answers.append(lowest.above(0))
+        headline = lowest.headline("nats per example, the lowest log evidence ratio")
         measured = (
             f"Over the {departs.sum()} values of λ at which the model departs from guessing, the "
             f"lowest log evidence ratio is {lowest.text(3)} nats per example"
@@ -132,4 +138,5 @@ def _random_labels(random: pd.DataFrame, statistics: Statistics) -> Claim:
         criterion=f"Wherever the mean training cross-entropy is below 0.9 ln 2 = {DEPARTS:.2f} "
         "nats, the log evidence ratio is above 0 with its whole interval.",
         verdict=verdict(*answers),
+        **headline,
     )

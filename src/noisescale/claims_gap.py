@@ -39,6 +39,7 @@ def generalization_gap(study: Study, finals: pd.DataFrame) -> Claim:
         criterion=f"Both training accuracies are above {TRAINED:.0%} and the paired difference "
         "is above 0, each with its whole interval.",
         verdict=verdict(gap.above(0), *(fit.above(TRAINED) for fit in fits)),
+        **gap.headline("points of test accuracy above the largest batch", 100),
     )
 
 
@@ -71,4 +72,5 @@ def weight_decay(study: Study, finals: pd.DataFrame) -> Claim:
         f"B = {small} ends {gap.points()} above B = {large} ({len(seeds)} seeds).",
         criterion="The difference of the best accuracies is above 0 with its whole interval.",
         verdict=verdict(gap.above(0)),
+        **gap.headline("points of test accuracy above the largest batch", 100),
     )

@@ -83,7 +83,7 @@ def _trained_at_ends(
     return found
 
 
-def _peaks(laws: dict[str, Any], experiment: str) -> dict[str, str]:
+def _peaks(laws: dict[str, Any], experiment: str) -> dict[str, Any]:
     peaks = [peak for peak in laws["peaks"] if peak["experiment"] == experiment]
     return {
         "measured": " ".join(_peak_text(peak) for peak in peaks)
@@ -93,7 +93,17 @@ def _peaks(laws: dict[str, Any], experiment: str) -> dict[str, str]:
         f"surely lower than {100 * NO_PEAK:.1f} points, or at B = 1 or full batch in "
         f"{SURELY_EDGE:.0%} of the resamples.",
         "verdict": verdict(*(_has_peak(peak) for peak in peaks)),
+        **_headline(
+            [_estimate(peak, "batch_opt") for peak in peaks if not peak["censored"]],
+            "is the best batch size",
+        ),
     }
+
+
+def _headline(estimates: list[Estimate], unit: str) -> dict[str, Any]:
+    """Return the first of the estimates that are numbers as the fields of a claim."""
+    found = [estimate for estimate in estimates if not np.isnan(estimate.mean)]
+    return found[0].headline(unit) if found else {}
 
 
 def _has_peak(peak: dict[str, Any]) -> bool | None:
@@ -149,6 +159,9 @@ def proportionality(laws: dict[str, Any], experiment: str) -> Claim:
         measured=" ".join(_fit_text(fit) for fit in fits) or "No curve with three batch sizes.",
         criterion=criterion,
         verdict=verdict(*(_is_proportional(fit) for fit in fits)),
+        **_headline(
+            [_estimate(fit, "slope", "low", "high") for fit in fits], "is the exponent, 1 in theory"
+        ),
     )
 
 
@@ -206,4 +219,5 @@ def one_noise_scale(laws: dict[str, Any]) -> Claim | None:
         criterion="For each N, the peaks spread less in log g than in log B: the ratio of the "
         "standard deviations is below 1 with its whole interval.",
         verdict=verdict(*(ratio.below(ALIGNED) for ratio in ratios)),
+        **_headline(ratios, "times as much spread in g as in B"),
     )

@@ -77,9 +77,12 @@ EVIDENCE = pa.schema(
 )
 """One row per seed, label noise and prior precision λ. Evidence and cost in nats (sums)."""
 
-_CLAIM = ("name", "figure", "paper", "measured", "criterion", "verdict", "together")
+_CLAIM = ("name", "figure", "paper", "measured", "criterion", "verdict", "together", "unit")
 CLAIMS = pa.schema(
-    [pa.field(name, pa.string(), nullable=False) for name in (*_CLAIM, "picture", "data")]
+    [
+        *(pa.field(name, pa.string(), nullable=False) for name in (*_CLAIM, "picture", "data")),
+        *(pa.field(name, pa.float64()) for name in ("estimate", "low", "high")),
+    ]
 )
 """One row per claim of the paper, see `verdicts.Claim`; files relative to the study's folder."""
 

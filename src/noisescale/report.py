@@ -151,8 +151,7 @@ def summary(
         + ", ".join(f"{count} {_are(count)} {word}" for word, count in counts.items() if count)
         + "."
     ]
-    for figure in ("fig2_evidence", "fig4_batch_size"):
-        lines += [f"{c.name}: {c.measured}" for c in found if c.figure == figure][:1]
+    lines += [f"{c.name}: {c.measured}" for c in found if c.figure == "fig2_evidence"][:1]
     fitted = [law for law in report_tables.exponents(laws) if law["slope"]]
     if fitted:
         lines.append(
@@ -160,6 +159,7 @@ def summary(
             + "; ".join(f"{law['slope']} on {law['variable']}" for law in fitted)
             + "."
         )
+    lines += report_tables.one_law(laws)
     lines.append(report_tables.effort(metadata))
     return lines
 

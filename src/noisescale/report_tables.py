@@ -87,6 +87,30 @@ def joint(laws: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"rows": rows, "text": text, "constant": constant}
 
 
+def one_law(laws: dict[str, Any] | None) -> list[str]:
+    """Say in a line how well one law holds for all curves, and where it bends; none, no line."""
+    found = (laws or {}).get("prediction")
+    law = (laws or {}).get("joint")
+    parts = []
+    if law:
+        p = law["noise_scale"]["p"]
+        parts.append(
+            f"That the best noise scale is one number for all curves has p = {minus(f'{p:.2g}')}"
+        )
+    if found:
+        parts.append(
+            f"B_opt of a curve left out is predicted within {found['error']:.2f} octaves by fitted "
+            f"exponents, {found['theory_error']:.2f} by one noise scale"
+        )
+    bent = [bend for bend in (laws or {}).get("bends", []) if bend["bends"]]
+    if bent:
+        where = [f"{b['experiment'].replace('_', ' ')} {b['start']:g} to {b['stop']:g}" for b in bent]
+        more = f" and {len(where) - 2} more" if len(where) > 2 else ""
+        parts.append(f"the law bends from {', '.join(where[:2])}{more}")
+    text = "; ".join(parts)
+    return [f"{text[:1].upper()}{text[1:]}."] if text else []
+
+
 def prediction(laws: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return what is predicted of each curve from the others, beside what it shows."""
     found = (laws or {}).get("prediction")
@@ -312,8 +336,7 @@ def effort(metadata: dict[str, Any]) -> str:
         if "trained" in counts:
             parts.append(
                 f"{counts['trained']} of {counts.get('wanted', counts['trained'])} wanted runs "
-                f"were trained, of which {counts.get('diverged', 0)} diverged (those whose weights "
-                "stopped being finite count as guessing, the others with the accuracy they have)"
+                f"were trained, {counts.get('diverged', 0)} diverged"
             )
         if time := duration(_seconds(runs)):
             parts.append(f"training took {time} of computing time on {runs.get('device', '?')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper and what became of it. All fields are text to be read.
+    """A claim of the paper and what became of it.
 
     Attributes
     ----------
@@ -25,6 +26,11 @@ class Claim:
         What the paper claims.
     measured
         What was found: numbers, intervals, number of seeds.
+    unit
+        What `estimate` is a number of.
+    estimate, low, high
+        The one number of `measured` that tells most, and its interval; of several curves, the
+        first one's. None where there is none.
     criterion
         The rule by which it is judged.
     verdict
@@ -39,7 +45,20 @@ class Claim:
     measured: str
     criterion: str
     verdict: str
+    unit: str = ""
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
     together: str = ""
+
+    @property
+    def number(self) -> str:
+        """The estimate with its interval, e.g. ``"0.77 [0.60, 1.03]"``; empty without one."""
+        if self.estimate is None:
+            return ""
+        digits = 0 if abs(self.estimate) >= 10 else 2 if abs(self.estimate) >= 0.01 else 3
+        ends = (np.nan if end is None else end for end in (self.low, self.high))
+        return Estimate(self.estimate, *ends).text(digits)
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,11 @@ class Estimate:
         numbers = (self.mean, self.low, self.high)
         mean, low, high = (minus(f"{scale * x:.{digits}f}") for x in numbers)
         return f"{mean}{unit}" + ("" if np.isnan(self.low) else f" [{low}, {high}]")
+
+    def headline(self, unit: str, scale: float = 1) -> dict[str, Any]:
+        """Return it as the fields of a `Claim`."""
+        numbers = zip(("estimate", "low", "high"), (self.mean, self.low, self.high), strict=True)
+        return {"unit": unit} | {k: None if np.isnan(x) else float(scale * x) for k, x in numbers}
 
     def percent(self) -> str:
         """Return it as a percentage."""
