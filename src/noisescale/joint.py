@@ -24,6 +24,8 @@ NEAR_FULL_BATCH = 0.2
 """B_opt above this share of N: B ≪ N no longer holds."""
 SMALL_TRAIN_SIZE = 20_000
 """The paper finds B_opt ∝ N from about this size on."""
+NEAR_DIVERGED = 1.5
+"""B_opt below so many times the largest B at which a run diverged: the limit of stability is near."""
 UNFINISHED = 0.99
 """Training accuracy at the peak below which a training counts as unfinished."""
 
@@ -259,8 +261,12 @@ def _conditions(experiment: str, pair: pd.DataFrame) -> list[str]:
         notes.append(f"N below {SMALL_TRAIN_SIZE:,}")
     if share > NEAR_FULL_BATCH:
         notes.append(f"B_opt is {share:.0%} of N")
-    if pair["n_diverged"].max():
-        notes.append(f"near the limit of stability ({pair['n_diverged'].max()} runs diverged)")
+    for _, curve in pair.iterrows():
+        if curve["batch_opt"] < NEAR_DIVERGED * curve["batch_diverged"]:
+            notes.append(
+                f"at {curve['value']:g} near the limit of stability (B_opt {curve['batch_opt']:.3g}, "
+                f"runs diverge up to B = {curve['batch_diverged']})"
+            )
     if pair["train_accuracy"].min() < UNFINISHED:
         notes.append(f"training unfinished (accuracy {pair['train_accuracy'].min():.1%})")
     return notes

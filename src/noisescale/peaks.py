@@ -53,6 +53,8 @@ class Peaks:
             Mean over the seeds at `batch_argmax`: below 1 the training is not finished.
         ``batch_min``, ``batch_max``, ``n_batch_sizes``, ``n_seeds``, ``n_diverged``
             The data: range of B, and numbers (`n_diverged` counts runs).
+        ``batch_diverged``
+            The largest batch size at which a run diverged, 0 where none did.
     draws : ndarray of shape (n_resamples, n_curves)
         `batch_opt` in each bootstrap resample of the seeds; columns as the rows of `table`. Curves
         of one experiment share their resamples, so that row r is one draw of all of them.
@@ -124,6 +126,7 @@ def _row(
         "n_batch_sizes": len(batch_sizes),
         "n_seeds": len(seeds),
         "n_diverged": int(diverged.sum()),
+        "batch_diverged": int(batch_sizes[diverged.any(axis=0)].max(initial=0)),
     }
     return row, fit.draws
 

@@ -43,6 +43,7 @@ def peaks(law, scatter=0.0, seed=0, **columns):
         "bound": np.nan,
         "n_seeds": 10,
         "n_diverged": 0,
+        "batch_diverged": 0,
         "train_accuracy": 1.0,
     }
     return Peaks(table.assign(**defaults | columns), draws)
@@ -133,12 +134,20 @@ def test_a_bend_is_found_where_it_is_with_the_conditions_that_fail():
     def law(rate, size, m):
         return power(1, 1, 1)(np.minimum(rate, 0.1), size, m)
 
-    diverged = [0] * 4 + [7] + [0] * 9
-    found = bends(peaks(law, n_diverged=diverged), STATISTICS)
+    given = peaks(law)
+    optimum = given.table["batch_opt"]
+    given.table["batch_diverged"] = (optimum / 4).astype(int)  # two octaves away
+    given.table.loc[4, "batch_diverged"] = int(optimum[4])
+    found = bends(given, STATISTICS)
     rates = [bend for bend in found if bend["experiment"] == "learning_rate"]
     assert [bend["bends"] for bend in rates] == [False, False, True, True]
     assert rates[2]["slope"] == pytest.approx(0) and rates[0]["slope"] == pytest.approx(1)
-    assert rates[3]["notes"] == ["near the limit of stability (7 runs diverged)"]
+    (note,) = rates[3]["notes"]
+    assert note == (
+        f"at 1 near the limit of stability (B_opt {optimum[4]:.3g}, runs diverge up to "
+        f"B = {int(optimum[4])})"
+    )
+    assert not any(bend["notes"] for bend in rates[:3])
     assert (rates[0]["start"], rates[0]["stop"]) == (0.01, 0.03)
 
 

@@ -100,7 +100,9 @@ def test_ranges_and_numbers_are_those_of_the_curve(study, runs, peaks):
     row = table[(table["experiment"] == "train_size") & (table["value"] == 4000)].iloc[0]
     assert (row["batch_min"], row["batch_max"], row["n_batch_sizes"]) == (1, 4000, 13)
     assert row["n_seeds"] == 10
-    assert row["n_diverged"] == (rows["status"] == "diverged").sum() > 0
+    diverged = rows[rows["status"] == "diverged"]
+    assert row["n_diverged"] == len(diverged) > 0
+    assert row["batch_diverged"] == diverged["batch_size"].max()
 
 
 def test_a_study_without_curves_has_no_peaks(study, runs):
