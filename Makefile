@@ -1,6 +1,7 @@
 # make figures   the default study: every figure and the report, in results/digits
 # make test      lint and tests
 # make benchmark the engine against its peers, in results/benchmark; a quarter of an hour
+# make figures-from-published   the figures of docs/mnist again, from its tables, in results/published
 # make gpu       where there is a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md
 # Each sets up .venv by itself, once.
 
@@ -10,10 +11,14 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := figures
-.PHONY: figures test benchmark gpu lint format lock clean
+.PHONY: figures figures-from-published test benchmark gpu lint format lock clean
 
 figures: $(READY)
 	snakemake --cores all
+
+PUBLISHED ?= docs/mnist
+figures-from-published: $(READY)
+	python -m noisescale redraw --published $(PUBLISHED) --output results/published
 
 test: lint
 	python -m pytest -n 2 --dist loadfile

@@ -88,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         "output",
         optional=("runs", "evidence", "laws"),
     )
+    for name, summary, source in (
+        ("publish", "publish a finished study in a folder", "results"),
+        ("redraw", "make figures, laws and report from a published folder", "published"),
+    ):
+        stage(name, summary, source, "output").add_argument(
+            "--captions", type=Path, default=Path("workflow/report"), help="the figures' captions"
+        )
     return parser
 
 
@@ -165,6 +172,18 @@ def _report(
     report.main(study, runs, evidence, laws, figures, judged, benchmarks, output)
 
 
+def _publish(results: Path, output: Path, captions: Path) -> None:
+    from noisescale import published
+
+    published.publish(results, captions, output)
+
+
+def _redraw(published: Path, output: Path, captions: Path) -> None:
+    from noisescale.published import redraw
+
+    redraw(published, captions, output)
+
+
 _STAGES = {
     "data": _data,
     "evidence": _evidence,
@@ -174,6 +193,8 @@ _STAGES = {
     "figures": _figures,
     "judge": _judge,
     "report": _report,
+    "publish": _publish,
+    "redraw": _redraw,
 }
 
 ENVIRONMENT = {

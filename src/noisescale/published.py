@@ -1,0 +1,163 @@
+"""Published studies: the collected tables in a folder, and everything drawn from them again.
+
+What is published beside the tables is what `redraw` makes of them, so that anyone who has the
+folder and this program can make it, too, without training and without the data set.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from noisescale import figures, judge, records, report, report_tables, scaling
+from noisescale.errors import RecordError
+from noisescale.figures import draw
+from noisescale.figures.inputs import read_json, read_study
+
+STUDY, RUNS, EVIDENCE = "study.json", "runs.parquet", "evidence.parquet"
+LAWS = "scaling_laws.json"
+STORY = "README.md.j2"
+"""Text to be filled in with what was measured; becomes README.md."""
+PICTURES = ("png", "csv")
+"""The files of a figure that are published."""
+
+
+def redraw(folder: Path, captions: Path, output: Path) -> None:
+    """Make laws, figures, verdicts and report from published tables.
+
+    Parameters
+    ----------
+    folder
+        Has ``study.json`` and, as far as the study has them, ``runs.parquet`` and
+        ``evidence.parquet``.
+    captions
+        Has the figures' captions, ``workflow/report`` in a checkout.
+    output
+        The folder for all that is made, laid out as ``results/<study>``.
+
+    Raises
+    ------
+    RecordError
+        A file is missing, damaged, or not one of ours.
+    """
+    study_path = folder / STUDY
+    study = read_study(study_path)
+    runs = folder / RUNS if study.experiments else None
+    evidence = folder / EVIDENCE if study.evidence is not None else None
+    laws = output / LAWS if runs else None
+    if runs and laws:
+        scaling.main(study_path, runs, laws)
+    paths = (study_path, runs, evidence, laws)
+    names = [spec.name for spec in figures.wanted(study)]
+    draw.main(names, *paths, output / "figures")
+    judge.main(*paths, captions, output)
+    report.main(
+        *paths, output / "figures", output, output / "benchmarks", output / "report.html"
+    )
+
+
+def publish(results: Path, captions: Path, output: Path) -> None:
+    """Publish a finished study: its tables, and what `redraw` makes of them.
+
+    Parameters
+    ----------
+    results
+        ``results/<study>``.
+    captions
+        See `redraw`.
+    output
+        The folder; what it has of an earlier publication is replaced. A ``README.md.j2`` in it is
+        filled in, see `story`.
+
+    Raises
+    ------
+    RecordError
+        The study is not finished, or a file is damaged.
+    """
+    study = read_study(results / STUDY)
+    kept = {
+        name: schema
+        for name, schema, there in (
+            (RUNS, records.RUNS, study.experiments),
+            (EVIDENCE, records.EVIDENCE, study.evidence is not None),
+        )
+        if there
+    }
+    for name, schema in kept.items():
+        records.read_table(results / name, schema)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".publish-") as temporary:
+        fresh = Path(temporary)
+        for name in (STUDY, *kept):
+            shutil.copyfile(results / name, fresh / name)
+        redraw(fresh, captions, fresh / "made")
+        for name in ("claims.parquet", *([LAWS] if study.experiments else [])):
+            shutil.copyfile(fresh / "made" / name, fresh / name)
+        for path in (fresh / "made/figures").iterdir():
+            if path.suffix.removeprefix(".") in PICTURES:
+                shutil.copyfile(path, fresh / path.name)
+        if study.experiments:
+            peaks = pd.DataFrame(read_json(fresh / LAWS)["peaks"])
+            peaks.to_csv(fresh / "peaks.csv", index=False)
+        records.write_text(
+            fresh / "provenance.json", json.dumps(provenance(fresh, list(kept)), indent=1) + "\n"
+        )
+        if (output / STORY).is_file():
+            records.write_text(fresh / "README.md", story(output / STORY, fresh))
+        for path in sorted(fresh.iterdir()):
+            if path.is_file():
+                with records.replacing(output / path.name) as place:
+                    shutil.copyfile(path, place)
+
+
+def provenance(folder: Path, tables: list[str]) -> dict[str, Any]:
+    """Return the provenance of a folder's tables, without the study, which is beside them."""
+    metadata = {name: records.read_metadata(folder / name) for name in tables}
+    return {name: {k: v for k, v in m.items() if k != "study"} for name, m in metadata.items()}
+
+
+def story(template: Path, folder: Path) -> str:
+    """Fill in a text with what was measured.
+
+    Parameters
+    ----------
+    template
+        A Jinja2 template of Markdown. It has ``claims``: by the name of their claim; ``laws``:
+        ``scaling_laws.json``; ``peaks``, ``exponents``: rows of the report's tables; ``joint``,
+        ``prediction``, ``bends``: what the report says; ``runs``: the provenance of the runs;
+        ``time``: what they took, foretold and actually.
+    folder
+        Has the claims, the laws and the provenance.
+
+    Raises
+    ------
+    RecordError
+        The template is no template, or asks for what there is not.
+    """
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    laws = read_json(folder / LAWS)
+    made = read_json(folder / "provenance.json")
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    try:
+        return environment.from_string(template.read_text(encoding="utf-8")).render(
+            claims={claim.name: claim for claim in judge.read_claims(folder / "claims.parquet")},
+            laws=laws,
+            peaks=report_tables.peaks(laws),
+            exponents=report_tables.exponents(laws),
+            joint=report_tables.joint(laws),
+            prediction=report_tables.prediction(laws),
+            bends=report_tables.bends(laws),
+            runs=made[RUNS],
+            time=report_tables.time_spent([], {"runs": made[RUNS]}),
+        )
+    except TemplateError as error:
+        raise RecordError(f"{template}: {error}; mend the template") from error

@@ -1,0 +1,139 @@
+"""A published study: complete, and drawn again from its tables number for number."""
+
+import filecmp
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import synthetic_study, write_synthetic
+
+from noisescale import figures, judge, records, report_tables
+from noisescale.errors import RecordError
+from noisescale.figures.inputs import read_json
+from noisescale.published import publish, redraw, story
+
+ROOT = Path(__file__).parents[2]
+CAPTIONS = ROOT / "workflow/report"
+DOCS = sorted(path.parent for path in ROOT.glob("docs/*/runs.parquet"))
+STORY = """{{ claims["The generalization gap"].number }}; {{ laws.peaks | length }} peaks; {{ time }}
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    write_synthetic(folder, synthetic_study(seeds=3, bootstrap=40))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs") / "mine"
+    folder.mkdir()
+    (folder / "README.md.j2").write_text(STORY)
+    publish(results, CAPTIONS, folder)
+    return folder
+
+
+def test_every_figure_is_published_with_its_table_and_all_else(published):
+    names = {
+        f"{spec.name}.{end}" for spec in figures.wanted(synthetic_study()) for end in ("png", "csv")
+    }
+    names |= {"study.json", "runs.parquet", "evidence.parquet", "claims.parquet", "peaks.csv"}
+    names |= {"scaling_laws.json", "provenance.json", "README.md", "README.md.j2"}
+    assert {path.name for path in published.iterdir()} == names
+
+
+def test_what_is_drawn_again_is_what_was_published(published, tmp_path):
+    redraw(published, CAPTIONS, tmp_path)
+    same = ["scaling_laws.json", *(path.name for path in published.glob("*.csv"))]
+    for name in set(same) - {"peaks.csv"}:
+        again = tmp_path / ("figures" if name.endswith("csv") else "") / name
+        assert filecmp.cmp(published / name, again, shallow=False), name
+    assert judge.read_claims(tmp_path / "claims.parquet") == judge.read_claims(
+        published / "claims.parquet"
+    )
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_the_peaks_are_those_of_the_laws(published):
+    table = pd.read_csv(published / "peaks.csv", keep_default_na=False, na_values=[""])
+    assert list(table["batch_opt"]) == pytest.approx(
+        [peak["batch_opt"] for peak in read_json(published / "scaling_laws.json")["peaks"]]
+    )
+
+
+def test_the_story_quotes_what_was_measured(published):
+    claims = {c.name: c for c in judge.read_claims(published / "claims.parquet")}
+    peaks = read_json(published / "scaling_laws.json")["peaks"]
+    start = f"{claims['The generalization gap'].number}; {len(peaks)} peaks; "
+    assert (published / "README.md").read_text().startswith(start)
+
+
+@pytest.mark.parametrize("text", ["{{ claims['No such claim'].number }}", "{% if %}"])
+def test_a_story_that_asks_for_what_there_is_not_is_one_line(published, tmp_path, text):
+    template = tmp_path / "README.md.j2"
+    template.write_text(text)
+    with pytest.raises(RecordError, match=r"README\.md\.j2: .*; mend the template"):
+        story(template, published)
+
+
+def test_an_unfinished_or_damaged_study_is_not_published(results, published, tmp_path):
+    before = {path.name: path.read_bytes() for path in published.iterdir()}
+    broken = tmp_path / "broken"
+    shutil.copytree(results, broken)
+    data = (broken / "runs.parquet").read_bytes()
+    (broken / "runs.parquet").write_bytes(data[: len(data) // 2])
+    with pytest.raises(RecordError, match="damaged"):
+        publish(broken, CAPTIONS, published)
+    (broken / "runs.parquet").unlink()
+    with pytest.raises(RecordError, match="no such file"):
+        publish(broken, CAPTIONS, published)
+    assert {path.name: path.read_bytes() for path in published.iterdir()} == before
+    assert [path.name for path in published.parent.iterdir()] == [published.name]
+
+
+def equal(a, b, where="") -> None:
+    """Tell numbers apart that differ by more than another processor's rounding may make of them.
+
+    The ends of the interval of the grid's own best batch size are points of the grid, between which
+    a tie may be broken either way.
+    """
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            if not str(key).startswith("batch_argmax_"):
+                equal(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            equal(x, y, f"{where}/{i}")
+    elif isinstance(a, float) and math.isfinite(a):
+        assert b == pytest.approx(a, rel=2e-3, abs=1e-9), where
+    else:
+        assert a == b or (a != a and b != b), where
+
+
+@pytest.mark.parametrize("folder", DOCS, ids=lambda folder: folder.name)
+def test_the_published_numbers_are_those_of_the_published_data(folder, tmp_path):
+    redraw(folder, CAPTIONS, tmp_path)
+    equal(read_json(folder / "scaling_laws.json"), read_json(tmp_path / "scaling_laws.json"))
+    for csv in folder.glob("*.csv"):
+        if csv.name != "peaks.csv":
+            tables = [pd.read_csv(path) for path in (csv, tmp_path / "figures" / csv.name)]
+            equal(*(table.to_dict("list") for table in tables), csv.name)
+    published = judge.read_claims(folder / "claims.parquet")
+    again = judge.read_claims(tmp_path / "claims.parquet")
+    assert [c.verdict for c in published] == [c.verdict for c in again]
+    assert story(folder / "README.md.j2", folder) == (folder / "README.md").read_text()
+
+
+def test_there_is_a_published_study():
+    assert DOCS
+    for folder in DOCS:
+        metadata = records.read_metadata(folder / "runs.parquet")
+        assert json.loads((folder / "provenance.json").read_text())["runs.parquet"]["git"]
+        assert report_tables.effort({"runs": metadata})
