@@ -197,7 +197,7 @@ def _records(path: Path) -> Iterator[Record]:
     """Yield the records of a file until its end, or the first that is torn or damaged."""
     try:
         file = open(path, "rb")  # noqa: SIM115
-    except FileNotFoundError:
+    except OSError:
         return
     with file:
         end = os.fstat(file.fileno()).st_size
