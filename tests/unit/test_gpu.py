@@ -1,5 +1,7 @@
 """On a GPU: the same trainings, by CUDA graphs, in stacks of any size. `make gpu` runs these."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -80,8 +82,6 @@ def test_a_stack_killed_after_every_block_ends_in_the_same_curves(tmp_path, fiel
     runs = [run(seed=s, learning_rate=rate, **fields) for s in (0, 1) for rate in rates]
     undisturbed, curves = train(here, runs, 5), None
     while curves is None:
-        try:
+        with contextlib.suppress(Killed):
             curves = train(here, runs, 5, keeper=Doomed(tmp_path / "journal", {}, runs))
-        except Killed:
-            pass
     assert same(curves, undisturbed)
