@@ -26,6 +26,7 @@ localrules:
 # ancient() input, and Snakemake does not look for changed parameters below a job that is due.
 onstart:
     write_text(STUDY_JSON, STUDY.to_json())
+    owner.sign(Path(".snakemake"))
 
 
 # The shards are named here so that a deleted one is trained again: Snakemake does not miss a file

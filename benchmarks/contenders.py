@@ -39,11 +39,10 @@ class Ours:
         x, y = map(torch.from_numpy, case.data)
         x = nn.functional.pad(x, (0, 1), value=1.0).to(device)
         self.training = Training(Problem(x, y, x, y.to(device), case.sizes[-1]), case.runs)
-        self.done = 0
 
     def advance(self, updates: int) -> None:
-        self.training.advance(self.done, self.done + updates)
-        self.done += updates
+        self.training.advance(self.training.update + updates)
+        self.training.settle()
 
     def weights(self) -> list[np.ndarray]:
         return [layer[0].cpu().numpy() for layer in self.training.stack.layers]

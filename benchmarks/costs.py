@@ -85,24 +85,28 @@ def random_problem(shape: cost.Shape) -> Problem:
 def measure(problem: Problem, run: Run, size: int) -> tuple[float, float]:
     """Return the best times of an update and of an evaluation of a stack, in seconds."""
     training = Training(problem, [run] * size)
-    done, n = 0, 16
+    n = 16
     best = [float("inf"), float("inf")]
     while True:
         started = time.perf_counter()
-        training.advance(done, done + n)
-        done, taken = done + n, time.perf_counter() - started
+        _advance(training, n)
+        taken = time.perf_counter() - started
         if taken > SECONDS:
             break
         n *= 2
     for _ in range(REPEATS):
         started = time.perf_counter()
-        training.advance(done, done + n)
+        _advance(training, n)
         advanced = time.perf_counter()
-        training.evaluate(done)
+        training.evaluate()
         evaluated = time.perf_counter()
         best = [min(best[0], (advanced - started) / n), min(best[1], evaluated - advanced)]
-        done += n
     return best[0], best[1]
+
+
+def _advance(training: Training, updates: int) -> None:
+    training.advance(training.update + updates)
+    training.settle()
 
 
 if __name__ == "__main__":

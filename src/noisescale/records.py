@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -128,11 +129,34 @@ def replacing(path: Path) -> Iterator[Path]:
     os.chmod(name, 0o666 & ~umask)
     try:
         yield Path(name)
+        # On the disk before it has its name, and its name before anyone relies on it: else a
+        # machine that loses power may keep the name and lose the content.
+        _flush(Path(name))
         os.replace(name, path)
+        _flush(path.parent)
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete what killed processes have left of attempts to write `path`, or what it names.
+
+    No other process may be writing it.
+    """
+    path = Path(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

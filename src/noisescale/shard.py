@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from noisescale.data import load
 from noisescale.errors import NoisescaleError, RecordError
 from noisescale.fingerprint import engine_fingerprint
 from noisescale.grid import shards
+from noisescale.journal import Journal
 from noisescale.stacks import shape_of, train_all
 from noisescale.study import Study
 from noisescale.training import Curve, prepare_torch
@@ -25,9 +25,9 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
     """Write the shard's Parquet file with every run that the study wants of it.
 
     Rows of the present file are kept if they come from the same data and the same arithmetic,
-    also those that the study no longer wants. A file that lacks nothing is left as it is.
+    also those that the study no longer wants. A file that lacks nothing is left as it is. What an
+    interrupted call has done is in the `Journal` beside the file, until the file has it.
     """
-    started = time.perf_counter()
     study = Study.from_json(Path(study_path).read_text())
     dataset = load(data_path)
     wanted = shards(study)[shard]
@@ -36,8 +36,11 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
     present = set(kept["run_id"].unique().to_pylist())
     missing = [run for run in wanted if run.run_id not in present]
     print(f"{shard}: {len(present)} runs kept, {len(missing)} to train", file=sys.stderr)
+    records.remove_leftovers(output)
+    journal = Journal(Path(f"{output}.journal"), mine, missing)
     if not missing:
         records.write_checksum(output)
+        journal.remove()
         return
 
     device = choose_device(study.device)
@@ -45,10 +48,11 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
         missing, shape_of(dataset), study.evaluations_per_decade, device == "cuda"
     )
     prepare_torch(threads, study.precision)
-    curves = train_all(dataset, missing, device, study.evaluations_per_decade, shard)
+    with journal.stopping():
+        curves = train_all(dataset, missing, device, study.evaluations_per_decade, shard, journal)
     job = {
         "trained": len(missing),
-        "seconds": time.perf_counter() - started,
+        "seconds": journal.seconds,
         "forecast": forecast / cost.machine_speed(),
         "device": device_name(device),
         **records.provenance(),
@@ -65,6 +69,7 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
             "study": asdict(study),
         },
     )
+    journal.remove()
     print(f"{shard}: trained {len(missing)} runs", file=sys.stderr)
 
 

@@ -10,15 +10,25 @@ import torch
 from noisescale import cost
 from noisescale.data import Dataset
 from noisescale.grid import Run
+from noisescale.journal import Journal
 from noisescale.preprocessing import preprocess
 from noisescale.progress import Progress
 from noisescale.training import Curve, Problem, on_device, stack_key, train
 
 
 def train_all(
-    dataset: Dataset, runs: list[Run], device: str, evaluations_per_decade: int, what: str
+    dataset: Dataset,
+    runs: list[Run],
+    device: str,
+    evaluations_per_decade: int,
+    what: str,
+    journal: Journal,
 ) -> list[Curve]:
-    """Train runs of any shapes, stack by stack, the costliest first."""
+    """Train runs of any shapes, stack by stack, the costliest first; return them in their order.
+
+    Which stacks there are depends on the runs and the device alone, not on what the journal says
+    is done: a job that is resumed goes on with the stack it was in.
+    """
     shape = shape_of(dataset)
 
     def seconds(runs: Iterable[Run]) -> float:
@@ -27,16 +37,18 @@ def train_all(
     stacks: dict[tuple, list[Run]] = {}
     for run in runs:
         stacks.setdefault(stack_key(run), []).append(run)
-    curves: list[Curve] = []
+    left = [run for run in runs if run not in journal.finished]
     problems: dict[str, Problem] = {}
-    with Progress(len(runs), what, "runs", work=seconds(runs)) as progress:
+    with Progress(len(left), what, "runs", work=seconds(left)) as progress:
         for group in sorted(stacks.values(), key=seconds, reverse=True):
             kind = group[0].preprocessing
-            if kind not in problems:
-                problems[kind] = on_device(preprocess(dataset, kind), device)
-            memory = torch.cuda.mem_get_info()[0] if device == "cuda" else 0
+            # All of the device's memory, not what is free just now: see above.
+            memory = torch.cuda.mem_get_info()[1] if device == "cuda" else 0
             size = cost.stack_size(group[0], shape, device, memory)
             each = seconds(group[:1])
+            group = [run for run in group if run not in journal.finished]
+            if group and kind not in problems:
+                problems[kind] = on_device(preprocess(dataset, kind), device)
 
             def train_part(part: list[Run], kind: str = kind, each: float = each) -> list[Curve]:
                 made = 0.0
@@ -47,14 +59,14 @@ def train_all(
                     progress(done, work=done * each)
 
                 try:
-                    return train(problems[kind], part, evaluations_per_decade, count)
+                    return train(problems[kind], part, evaluations_per_decade, count, journal)
                 except torch.OutOfMemoryError:
                     count(-made)
                     raise
 
-            for part in in_parts(group, size, train_part):
-                curves += part
-    return curves
+            for curves in in_parts(group, size, train_part):
+                journal.add(curves)
+    return [journal.finished[run] for run in runs]
 
 
 def in_parts(

@@ -109,11 +109,61 @@ def stack_key(run: Run) -> tuple:
     return (*shape, run.momentum, run.weight_decay > 0, run.updates)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A stack between two updates: all that it takes to go on with it.
+
+    Attributes
+    ----------
+    update
+        Updates made.
+    settled
+        Updates after which it was last looked which runs had diverged.
+    finite : list of int
+        For each run alive, after how many updates since then its gradient was finite.
+    alive : list of int
+        Which runs are still in training.
+    diverged : dict of int to int
+        The other runs, with the update at which they ceased to be finite.
+    points : list of list of Point
+        Each run's learning curve so far.
+    tensors : dict of str to Tensor, shapes (len(alive), …)
+        As in `noisescale.engine.Stack.state`; not copied.
+    seconds
+        Wall time spent.
+    """
+
+    update: int
+    settled: int
+    finite: list[int]
+    alive: list[int]
+    diverged: dict[int, int]
+    points: list[list[Point]]
+    tensors: dict[str, Tensor]
+    seconds: float
+
+
+class Keeper:
+    """Keeps what is needed to go on with a training that is interrupted; this one, nothing."""
+
+    def snapshot(self, runs: list[Run]) -> Snapshot | None:
+        """Return how far this stack of runs has come in an earlier process."""
+        return None
+
+    def due(self) -> bool:
+        """Return whether it is time to `keep` a snapshot; asked after every block of updates."""
+        return False
+
+    def keep(self, runs: list[Run], snapshot: Snapshot) -> None:
+        """Keep a snapshot in the place of earlier ones."""
+
+
 def train(
     problem: Problem,
     runs: list[Run],
     evaluations_per_decade: int,
     progress: Callable[[float], None] = lambda runs: None,
+    keeper: Keeper | None = None,
 ) -> list[Curve]:
     """Train runs of one stack key side by side.
 
@@ -127,6 +177,8 @@ def train(
         Points of the learning curves per factor of ten in updates.
     progress
         Called now and then with the number of runs' worth of updates made since the last call.
+    keeper
+        Is given snapshots. A training that goes on from one makes the same curves, bit for bit.
 
     Returns
     -------
@@ -134,33 +186,37 @@ def train(
         In the order of `runs`.
     """
     started = time.perf_counter()
+    keeper = keeper or Keeper()
     budget = runs[0].updates
     evaluations = evaluation_updates(budget, evaluations_per_decade)
     training = Training(problem, runs)
-    points: list[list[Point]] = [[] for _ in runs]
-    not_finite: dict[int, int] = {}
+    if snapshot := keeper.snapshot(runs):
+        training.restore(snapshot)
+        started -= snapshot.seconds
+        progress(training.update / budget * len(runs))
 
-    update = 0
     for stop in sorted(set(evaluations) | set(range(0, budget, _CHECK_EVERY))):
-        if stop > update:
-            not_finite |= training.advance(update, stop)
-            progress((stop - update) / budget * len(runs))
-            update = stop
+        if stop < training.update:
+            continue
+        while (update := training.update) < stop:
+            training.advance(stop, keeper.due)
+            progress((training.update - update) / budget * len(runs))
+            if keeper.due():
+                keeper.keep(runs, training.snapshot(time.perf_counter() - started))
+        training.settle()
         if stop in evaluations and training.alive:
-            found, overflown = training.evaluate(update)
-            not_finite |= overflown
-            for i, point in found.items():
-                points[i].append(point)
+            training.evaluate()
         if not training.alive:
-            progress((budget - update) / budget * len(runs))
+            progress((budget - training.update) / budget * len(runs))
             break
 
-    guess = 1 / problem.n_classes
-    for i in not_finite:
+    guess, points = 1 / problem.n_classes, training.points
+    for i in training.diverged:
         points[i] += [Point(u, guess, None, guess, None) for u in evaluations[len(points[i]) :]]
     seconds = (time.perf_counter() - started) / len(runs)
     diverged = [
-        not_finite.get(i, _guessing_since(points[i], problem.n_classes)) for i in range(len(runs))
+        training.diverged.get(i, _guessing_since(points[i], problem.n_classes))
+        for i in range(len(runs))
     ]
     return [Curve(*curve, seconds) for curve in zip(runs, points, diverged, strict=True)]
 
@@ -170,8 +226,8 @@ class Training:
 
     Attributes
     ----------
-    alive : list of int
-        Which runs the stack still holds, in its order.
+    alive, diverged, points, update
+        As in `Snapshot`; `alive` is in the order of the stack.
     """
 
     def __init__(self, problem: Problem, runs: list[Run]) -> None:
@@ -193,6 +249,10 @@ class Training:
 
         self.problem = problem
         self.alive = list(range(len(runs)))
+        self.diverged: dict[int, int] = {}
+        self.points: list[list[Point]] = [[] for _ in runs]
+        self.update = self._settled = 0
+        self._finite = torch.zeros(len(runs), dtype=torch.int64, device=device)
         self.seed_row = per_run([seeds.index(run.seed) for run in runs])
         self.task_row = per_run([tasks.index((run.seed, run.label_noise)) for run in runs])
         self.members, self.labels = members, labels
@@ -230,42 +290,78 @@ class Training:
         self.block_updates = block_updates(one, n_inputs)
         self._advance = advancing(self.stack)
 
-    def advance(self, start: int, stop: int) -> dict[int, int]:
-        """Make updates `start` + 1, …, `stop`; return where runs ceased to be finite."""
-        probe = self.stack.learning_rate.new_empty(stop - start, len(self.stack))
-        done = 0
-        for block in self.batches.blocks(start, stop, self.block_updates):
-            self._advance(block, probe[done : done + block.updates])
-            done += block.updates
-        # A weight that is not finite spoils every later gradient: what is finite is a prefix.
-        finite = probe.isfinite().sum(0).tolist()
-        return self._drop(
-            {i: start + n + 1 for i, n in zip(self.alive, finite, strict=True) if n < stop - start}
-        )
+    def advance(self, stop: int, due: Callable[[], bool] = lambda: False) -> None:
+        """Make updates until `stop`, or until something else is due.
 
-    def evaluate(self, update: int) -> tuple[dict[int, Point], dict[int, int]]:
-        """Evaluate all runs; drop and return apart those whose outputs are not finite."""
+        How the updates before `stop` are cut into blocks does not depend on where it is left off.
+        """
+        start = self.update
+        probe = self.stack.learning_rate.new_empty(stop - start, len(self.stack))
+        for block in self.batches.blocks(start, stop, self.block_updates):
+            done = self.update - start
+            self._advance(block, probe[done : done + block.updates])
+            self.update += block.updates
+            if due():
+                break
+        # A weight that is not finite spoils every later gradient: what is finite is a prefix.
+        self._finite += probe[: self.update - start].isfinite().sum(0)
+
+    def settle(self) -> None:
+        """Find the runs that have ceased to be finite, and go on without them."""
+        made, finite = self.update - self._settled, self._finite.tolist()
+        self._drop(
+            {i: self._settled + n + 1 for i, n in zip(self.alive, finite, strict=True) if n < made}
+        )
+        self._finite.zero_()
+        self._settled = self.update
+
+    def evaluate(self) -> None:
+        """Add a point to the learning curves; go on without runs whose outputs are not finite."""
         layers, problem = self.stack.layers, self.problem
         train = evaluate(layers, problem.x, self.labels[self.task_row], self.members[self.seed_row])
         test = evaluate(layers, problem.x_test, problem.y_test[None])
-        points = {
-            i: Point(update, *values)
-            for i, *values in zip(self.alive, *train, *test, strict=True)
-            if math.isfinite(values[1]) and math.isfinite(values[3])
-        }
-        return points, self._drop({i: update for i in self.alive if i not in points})
+        overflown = {}
+        for i, *values in zip(self.alive, *train, *test, strict=True):
+            if math.isfinite(values[1]) and math.isfinite(values[3]):
+                self.points[i].append(Point(self.update, *values))
+            else:
+                overflown[i] = self.update
+        self._drop(overflown)
 
-    def _drop(self, diverged: dict[int, int]) -> dict[int, int]:
-        """Go on without runs that have diverged; return them."""
+    def snapshot(self, seconds: float) -> Snapshot:
+        """Return how far the training has come, in so many seconds."""
+        return Snapshot(
+            self.update,
+            self._settled,
+            self._finite.tolist(),
+            list(self.alive),
+            dict(self.diverged),
+            [list(points) for points in self.points],
+            self.stack.state(),
+            seconds,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of the same runs, before any update."""
+        self._drop(snapshot.diverged)
+        for name, value in self.stack.state().items():
+            value.copy_(snapshot.tensors[name])
+        self._finite.copy_(torch.tensor(snapshot.finite))
+        self.points = [list(points) for points in snapshot.points]
+        self.update, self._settled = snapshot.update, snapshot.settled
+
+    def _drop(self, diverged: dict[int, int]) -> None:
+        """Go on without runs that have diverged."""
         if diverged:
             chosen = torch.tensor([i not in diverged for i in self.alive])
             chosen = chosen.to(self.seed_row.device)
+            self.diverged |= diverged
             self.alive = [i for i in self.alive if i not in diverged]
             self.seed_row, self.task_row = self.seed_row[chosen], self.task_row[chosen]
+            self._finite = self._finite[chosen]
             self.stack.keep(chosen)
             self.batches.keep(chosen)
             self._advance = advancing(self.stack)
-        return diverged
 
 
 def _labels(problem: Problem, seed: int, label_noise: float) -> Tensor:

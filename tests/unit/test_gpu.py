@@ -1,8 +1,11 @@
 """On a GPU: the same trainings, by CUDA graphs, in stacks of any size. `make gpu` runs these."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
+from test_journal import Doomed, Killed, same
 from test_training import FORMULATIONS, run
 
 from noisescale.training import Problem, prepare_torch, train
@@ -70,3 +73,15 @@ def test_tf32_changes_a_training_a_little_and_only_where_it_is_wanted():
     (coarse,) = train(problem("cuda"), runs, 5)
     a, b, c = (curve.points[-1].train_cross_entropy for curve in (exact, again, coarse))
     assert a == b != c == pytest.approx(a, rel=0.05)
+
+
+@pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
+def test_a_stack_killed_after_every_block_ends_in_the_same_curves(tmp_path, fields):
+    here = problem("cuda")
+    rates = (0.05, 1e2, 1e20)
+    runs = [run(seed=s, learning_rate=rate, **fields) for s in (0, 1) for rate in rates]
+    undisturbed, curves = train(here, runs, 5), None
+    while curves is None:
+        with contextlib.suppress(Killed):
+            curves = train(here, runs, 5, keeper=Doomed(tmp_path / "journal", {}, runs))
+    assert same(curves, undisturbed)

@@ -1,6 +1,8 @@
 """The training job: trains what is missing, keeps what is sound, of the same data and engine."""
 
 import dataclasses
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from noisescale import records, shard, stacks
 from noisescale.data import load
 from noisescale.errors import NoisescaleError
 from noisescale.grid import shards
+from noisescale.journal import Journal
 from noisescale.prepare import prepare
 from noisescale.study import DatasetSpec, Experiment
 
@@ -154,6 +157,32 @@ def test_a_damaged_shard_is_trained_anew(job, capsys):
     assert [job["trained"] for job in metadata["jobs"]] == [8]
     assert job.trained() == 8
     assert "damaged or truncated" in capsys.readouterr().err
+
+
+def test_a_job_that_is_stopped_goes_on_to_the_same_table(job, monkeypatch):
+    undisturbed, _ = job(study())
+    job.output.unlink()
+    journal = Path(f"{job.output}.journal")
+    assert not journal.exists()
+    leftover = job.output.with_name(f".{journal.name}.killed")
+    leftover.touch()
+    add = Journal.add
+
+    def stopped(self, curves):
+        signal.raise_signal(signal.SIGTERM)
+        add(self, curves)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Journal, "add", stopped)
+        job(study())
+    assert job.trained() == 4 and journal.exists() and not job.output.exists()
+    resumed, metadata = job(study())
+    assert job.trained() == 4 and metadata["jobs"][0]["trained"] == 8
+    assert resumed.drop(columns="train_seconds").equals(undisturbed.drop(columns="train_seconds"))
+    assert sorted(p.name for p in journal.parent.glob("*shard*") if p.is_file()) == sorted(
+        [job.output.name, f"{job.output.name}.sha256"]
+    )
+    assert not leftover.exists()
 
 
 def test_a_gpu_that_is_wanted_and_not_there_is_one_line(monkeypatch):

@@ -86,7 +86,7 @@ class Workflow:
 
     def __call__(self, *arguments: str, **environment: str) -> Call:
         """Run Snakemake; count the jobs it ran (or would run) and the runs it trained."""
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.settings))
+        self.write_settings()
         for log in self.results.glob("logs/train/**/*.log"):
             log.unlink()
         done = subprocess.run(
@@ -104,6 +104,10 @@ class Workflow:
         trained = sum(int(n) for log in logs for n in re.findall(r": trained (\d+) runs", log))
         return Call(done.returncode, done.stdout, {job: jobs.count(job) for job in jobs}, trained)
 
+    def write_settings(self) -> None:
+        """Write the config file that `options` names."""
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.settings))
+
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace text in a file of the copied repository."""
         path = self.folder / file
@@ -117,7 +121,7 @@ def copy_of_repository(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(REPOSITORY / name, folder)
-    for name in ("workflow", "src", "envs"):
+    for name in ("workflow", "src", "envs", "profiles"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
     return folder

@@ -8,7 +8,7 @@ from pathlib import Path
 # The workflow runs the package that lies beside it, installed or not.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from noisescale import figures
+from noisescale import figures, owner
 from noisescale.config import load_study
 from noisescale.errors import NoisescaleError
 from noisescale.plan import Plan, code, export_python, short, shown
@@ -22,6 +22,8 @@ try:
     if workflow.is_main_process:
         PLAN.check()
         print(PLAN.summary(workflow.cores), file=sys.stderr)
+        if not workflow.dryrun:
+            owner.release_of_the_dead(Path(".snakemake"))
 except NoisescaleError as error:
     sys.exit(f"noisescale: {error}")
 
