@@ -25,7 +25,7 @@ NEAR_FULL_BATCH = 0.2
 SMALL_TRAIN_SIZE = 20_000
 """The paper finds B_opt ∝ N from about this size on."""
 NEAR_DIVERGED = 1.5
-"""B_opt below so many times the largest B at which a run diverged: the limit of stability is near."""
+"""B_opt below so many times the largest B with a diverged run: the limit of stability is near."""
 UNFINISHED = 0.99
 """Training accuracy at the peak below which a training counts as unfinished."""
 
@@ -264,8 +264,8 @@ def _conditions(experiment: str, pair: pd.DataFrame) -> list[str]:
     for _, curve in pair.iterrows():
         if curve["batch_opt"] < NEAR_DIVERGED * curve["batch_diverged"]:
             notes.append(
-                f"at {curve['value']:g} near the limit of stability (B_opt {curve['batch_opt']:.3g}, "
-                f"runs diverge up to B = {curve['batch_diverged']})"
+                f"at {curve['value']:g} near the limit of stability "
+                f"(B_opt {curve['batch_opt']:.3g}, runs diverge up to B = {curve['batch_diverged']})"
             )
     if pair["train_accuracy"].min() < UNFINISHED:
         notes.append(f"training unfinished (accuracy {pair['train_accuracy'].min():.1%})")

@@ -56,9 +56,7 @@ def redraw(folder: Path, captions: Path, output: Path) -> None:
     names = [spec.name for spec in figures.wanted(study)]
     draw.main(names, *paths, output / "figures")
     judge.main(*paths, captions, output)
-    report.main(
-        *paths, output / "figures", output, output / "benchmarks", output / "report.html"
-    )
+    report.main(*paths, output / "figures", output, output / "benchmarks", output / "report.html")
 
 
 def publish(results: Path, captions: Path, output: Path) -> None:

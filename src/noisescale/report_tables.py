@@ -104,7 +104,10 @@ def one_law(laws: dict[str, Any] | None) -> list[str]:
         )
     bent = [bend for bend in (laws or {}).get("bends", []) if bend["bends"]]
     if bent:
-        where = [f"{b['experiment'].replace('_', ' ')} {b['start']:g} to {b['stop']:g}" for b in bent]
+        where = [
+            f"{bend['experiment'].replace('_', ' ')} {bend['start']:g} to {bend['stop']:g}"
+            for bend in bent
+        ]
         more = f" and {len(where) - 2} more" if len(where) > 2 else ""
         parts.append(f"the law bends from {', '.join(where[:2])}{more}")
     text = "; ".join(parts)

@@ -18,8 +18,7 @@ from noisescale.published import publish, redraw, story
 ROOT = Path(__file__).parents[2]
 CAPTIONS = ROOT / "workflow/report"
 DOCS = sorted(path.parent for path in ROOT.glob("docs/*/runs.parquet"))
-STORY = """{{ claims["The generalization gap"].number }}; {{ laws.peaks | length }} peaks; {{ time }}
-"""
+STORY = "{{ claims['The generalization gap'].number }}; {{ laws.peaks | length }} peaks; {{ time }}"
 
 
 @pytest.fixture(scope="module")
