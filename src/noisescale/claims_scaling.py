@@ -189,7 +189,8 @@ def _fit_text(fit: dict[str, Any]) -> str:
     return (
         f"{where}Exponent {_estimate(fit, 'slope', 'low', 'high').text()} (by the scatter about "
         f"the line {minus(scatter)}), R² = {fit['r_squared']:.2f}; "
-        f"{fit['n_points']} curves, {fit['n_censored']} left out, {fit['n_seeds']} seeds."
+        f"{fit['n_points']} curves, {fit['n_bounds']} as bounds, "
+        f"{fit['n_censored'] - fit['n_bounds']} left out, {fit['n_seeds']} seeds."
     )
 
 

@@ -261,11 +261,11 @@ def _conditions(experiment: str, pair: pd.DataFrame) -> list[str]:
         notes.append(f"N below {SMALL_TRAIN_SIZE:,}")
     if share > NEAR_FULL_BATCH:
         notes.append(f"B_opt is {share:.0%} of N")
-    for _, curve in pair.iterrows():
-        if curve["batch_opt"] < NEAR_DIVERGED * curve["batch_diverged"]:
+    for curve in pair.itertuples():
+        if curve.batch_opt < NEAR_DIVERGED * curve.batch_diverged:
             notes.append(
-                f"at {curve['value']:g} near the limit of stability "
-                f"(B_opt {curve['batch_opt']:.3g}, runs diverge up to B = {curve['batch_diverged']})"
+                f"at {curve.value:g} near the limit of stability (B_opt {curve.batch_opt:.3g}, "
+                f"runs diverge up to B = {curve.batch_diverged})"
             )
     if pair["train_accuracy"].min() < UNFINISHED:
         notes.append(f"training unfinished (accuracy {pair['train_accuracy'].min():.1%})")
