@@ -21,7 +21,8 @@ try:
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
     if workflow.is_main_process:
         PLAN.check()
-        print(PLAN.summary(workflow.cores), file=sys.stderr)
+        # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.
+        print(PLAN.summary(workflow.resource_settings.cores), file=sys.stderr)
         if not workflow.dryrun:
             owner.release_of_the_dead(Path(".snakemake"))
 except NoisescaleError as error:

@@ -22,8 +22,8 @@ rule train:
     # With one thread a run is the same to the last bit, whatever it is stacked with.
     threads: 1
     resources:
-        runtime=lambda wildcards: PLAN.minutes(wildcards.shard),
-        mem_mb=lambda wildcards: PLAN.megabytes(wildcards.shard),
+        runtime=lambda wildcards, attempt: attempt * PLAN.minutes(wildcards.shard),
+        mem_mb=lambda wildcards, attempt: attempt * PLAN.megabytes(wildcards.shard),
         gpu=PLAN.gpus,
     params:
         study=STUDY_JSON,
