@@ -2,6 +2,7 @@
 # make test      lint and tests
 # make benchmark the engine against its peers, in results/benchmark; a quarter of an hour
 # make figures-from-published   the figures of docs/mnist again, from its tables, in results/published
+# make test-slurm   a real SLURM cluster on this machine (Debian, root), and studies on it
 # make gpu       where there is a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md
 # Each sets up .venv by itself, once.
 
@@ -11,7 +12,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := figures
-.PHONY: figures figures-from-published test benchmark gpu lint format lock clean
+.PHONY: figures figures-from-published test test-slurm benchmark gpu lint format lock clean
 
 figures: $(READY)
 	snakemake --cores all
@@ -21,7 +22,10 @@ figures-from-published: $(READY)
 	python -m noisescale redraw --published $(PUBLISHED) --output results/published
 
 test: lint
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile -m "not slurm"
+
+test-slurm: $(READY)
+	python -m pytest -m slurm
 
 benchmark: $(READY)
 	python -m benchmarks

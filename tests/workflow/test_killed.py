@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from conftest import RUNS
+from tiny_workflow import RUNS
 
 TARGET = "results/tiny/runs.parquet"
 

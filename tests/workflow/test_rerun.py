@@ -4,7 +4,7 @@ import os
 import zipfile
 
 import pytest
-from conftest import RUNS
+from tiny_workflow import RUNS
 
 RUNS_TABLE = "results/tiny/runs.parquet"
 
