@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from noisescale.first_layer import Dual, Primal
+from noisescale.products import accumulate, baddbmm, bmm
 from noisescale.sampling import Block
 
 
@@ -127,7 +128,7 @@ class Stack:
             now = a[:, start:stop]
             if t:
                 # What the block's updates so far have changed.
-                now = now.baddbmm(products[:, start:stop, :start], d[:, :start])
+                now = baddbmm(now, products[:, start:stop, :start], d[:, :start])
             self._update(now, block.targets[:, start:stop], d[:, start:stop], probe[t])
         self.first.update(block, d)
 
@@ -147,7 +148,7 @@ class Stack:
         """
         for (activation, units), layer in zip(self._hidden, self._layers, strict=True):
             torch.clamp_min(a, 0, out=units)
-            a = torch.bmm(layer, activation.mT).mT
+            a = bmm(layer, activation.mT).mT
         delta = torch.softmax(a.mT, 1).sub_(targets.mT).mul_(self._step_size)
         torch.sum(delta, (1, 2), out=probe)
 
@@ -155,8 +156,8 @@ class Stack:
             decayed = self._w * self.decay[:, None]
         for i in reversed(range(len(self._layers))):
             activation, units = self._hidden[i]
-            below = torch.bmm(delta.mT, self._slopes[i])
-            self._velocities[i].baddbmm_(delta, activation, beta=self.momentum or 1)
+            below = bmm(delta.mT, self._slopes[i])
+            accumulate(self._velocities[i], delta, activation, self.momentum or 1)
             out = first_delta if i == 0 else below
             torch.ops.aten.threshold_backward.grad_input(below, units, 0, grad_input=out)
             delta = below.mT

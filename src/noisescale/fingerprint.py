@@ -9,6 +9,7 @@ from pathlib import Path
 ENGINE = (
     "randomness.py",
     "sampling.py",
+    "products.py",
     "first_layer.py",
     "formulation.py",
     "engine.py",

@@ -19,6 +19,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from noisescale.products import accumulate, baddbmm, bmm
 from noisescale.sampling import Block
 
 
@@ -63,9 +64,9 @@ class Primal:
         -------
         Tensor, shape (S, updates · batch_size, outputs)
         """
-        a = torch.bmm(block.x, self.w)
+        a = bmm(block.x, self.w)
         if self.u is not None and block.updates > 1:
-            a.addcmul_(torch.bmm(block.x, self.u), self._series(block).drift)
+            a.addcmul_(bmm(block.x, self.u), self._series(block).drift)
         return a
 
     def products(self, block: Block) -> Tensor:
@@ -76,7 +77,7 @@ class Primal:
         Tensor, shape (S, n, n) with n = updates · batch_size
             [s, i, j] is not zero where the update of example j precedes that of i.
         """
-        return torch.bmm(block.x, block.x.mT).mul_(self._series(block).later)
+        return bmm(block.x, block.x.mT).mul_(self._series(block).later)
 
     def update(self, block: Block, d: Tensor) -> None:
         """Make the updates of a block.
@@ -92,14 +93,14 @@ class Primal:
         if self.decay is not None:
             decayed = self.w * self.decay[:, None, None]
         if self.u is None:
-            self.w.baddbmm_(xt, d)
+            accumulate(self.w, xt, d)
         elif block.updates == 1:
-            self.u.baddbmm_(xt, d, beta=self.momentum)
+            accumulate(self.u, xt, d, self.momentum)
         else:
             series = self._series(block)
             self.w.add_(self.u, alpha=series.drift_all)
-            self.w.baddbmm_(xt, d * series.total)
-            self.u.baddbmm_(xt, d * series.left, beta=series.decayed)
+            accumulate(self.w, xt, d * series.total)
+            accumulate(self.u, xt, d * series.left, series.decayed)
         if self.decay is not None:
             (self.w if self.u is None else self.u).sub_(decayed)
         if self.u is not None and block.updates == 1:
@@ -166,11 +167,12 @@ class Dual:
     def outputs(self, block: Block) -> Tensor:
         """Return the block's pre-activations, see `Primal.outputs`."""
         if block.whole:
-            return torch.baddbmm(self.at_start, block.x, self.c)
+            return baddbmm(self.at_start, block.x, self.c)
         a = self.at_start.flatten(0, 1).index_select(0, self._rows(block))
-        a = a.unflatten(0, block.positions.shape).baddbmm_(block.x, self.c)
+        a = a.unflatten(0, block.positions.shape)
+        accumulate(a, block.x, self.c)
         if self.u is not None and block.updates > 1:
-            a.addcmul_(torch.bmm(block.x, self.u), self._series(block).drift)
+            a.addcmul_(bmm(block.x, self.u), self._series(block).drift)
         return a
 
     def products(self, block: Block) -> Tensor:

@@ -115,10 +115,13 @@ def test_networks_of_one_stack_have_their_own_learning_rate_and_weight_decay():
             torch.testing.assert_close(ours[run], theirs, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("hidden", [37, 800])
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 33, 128])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_a_network_is_the_same_to_the_last_bit_whatever_it_is_stacked_with(momentum, batch_size):
-    layers, x, y = problem(6, [37], torch.float32, batch_size)
+def test_a_network_is_the_same_to_the_last_bit_whatever_it_is_stacked_with(
+    momentum, batch_size, hidden
+):
+    layers, x, y = problem(6, [hidden], torch.float32, batch_size)
 
     def weights(chosen):
         rate, decay = torch.full((len(chosen),), 0.1), torch.zeros(len(chosen))

@@ -42,7 +42,8 @@ def test_everything_that_the_engine_imports_is_part_of_it_or_excused():
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
-        ("engine.py", "beta=self.momentum or 1", "beta=self.momentum"),
+        ("engine.py", "activation, self.momentum or 1", "activation, self.momentum"),
+        ("products.py", "        c.baddbmm_(a, b, beta=beta)", "        c.baddbmm_(a, b)"),
         ("randomness.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)"),
         ("sampling.py", "_GATHERED_BYTES = 4_000_000", "_GATHERED_BYTES = 4_000_001"),
         ("evaluation.py", "logits.amax(1)", "logits.amin(1)"),

@@ -12,16 +12,18 @@ TRAIN, RUNS = 3 * BATCH + 2, 3
 RATES = torch.tensor([0.02, 0.1, 0.5], dtype=torch.float64)
 
 
-def train(dual, longest, momentum, hidden, batch_size, dtype=torch.float64, epochs=4):
+def train(
+    dual, longest, momentum, hidden, batch_size, dtype=torch.float64, epochs=4, chosen=(0, 1, 2)
+):
     """Train a stack of runs with training sets of their own; yield it after each epoch."""
-    layers = [w.to(dtype) for w in problem(RUNS, hidden, torch.float64)[0]]
+    rows = torch.tensor(chosen)
+    layers = [w[rows].to(dtype) for w in problem(RUNS, hidden, torch.float64)[0]]
     x, y, members = examples(dtype)
-    rows = torch.arange(RUNS)
     sets = x[members]
     stack = Stack(
         layers,
-        RATES.to(dtype),
-        torch.zeros(RUNS),
+        RATES[rows].to(dtype),
+        torch.zeros(len(rows)),
         momentum,
         batch_size,
         (sets, rows) if dual else None,
@@ -30,14 +32,14 @@ def train(dual, longest, momentum, hidden, batch_size, dtype=torch.float64, epoc
         torch.bmm(sets, sets.mT).flatten(0, 1) if dual else x,
         torch.arange(RUNS * TRAIN).view(RUNS, TRAIN) if dual else members,
         one_hot(y, dtype),
-        rows,
+        torch.arange(RUNS),
         rows,
         rows,
         batch_size,
     )
     for epoch in range(epochs):
         n = source.epoch_updates
-        probe = torch.empty(n, RUNS, dtype=dtype)
+        probe = torch.empty(n, len(rows), dtype=dtype)
         done = 0
         for block in source.blocks(epoch * n, (epoch + 1) * n, longest):
             stack.advance(block, probe[done : done + block.updates])
@@ -110,6 +112,21 @@ def test_dropping_networks_leaves_the_others_as_they_were(dual, longest):
     other.keep(kept)
     assert torch.equal(stack.weights[kept], other.weights)
     assert all(len(value) == 2 for value in other.state().values())
+
+
+@pytest.mark.parametrize("dual", [False, True])
+@pytest.mark.parametrize(("batch_size", "longest"), [(1, 1), (1, 8), (2, 3), (TRAIN, 1)])
+@pytest.mark.parametrize("hidden", [9, 800])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_one_network_alone_is_the_same_to_the_last_bit(dual, batch_size, longest, hidden, momentum):
+    def weights(chosen):
+        how = (dual, longest, momentum, [hidden], batch_size, torch.float32)
+        *_, (stack, _) = train(*how, chosen=chosen)
+        return stack.weights
+
+    together = weights((0, 1, 2))
+    for run in range(RUNS):
+        assert torch.equal(weights((run,))[0], together[run])
 
 
 @pytest.mark.parametrize("dual", [False, True])
