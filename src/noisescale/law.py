@@ -14,7 +14,7 @@ from noisescale.study import Statistics
 SCALES = {
     "learning_rate": ("learning rate", lambda table: table["learning_rate"]),
     "train_size": ("training set size", lambda table: table["train_size"]),
-    "momentum": ("1 / (1 - momentum)", lambda table: 1 / (1 - table["momentum"])),
+    "momentum": ("1 / (1 − momentum)", lambda table: 1 / (1 - table["momentum"])),
 }
 """The experiments with a law for B_opt, what it is a power of, and that as a function of a peak."""
 

@@ -23,6 +23,8 @@ STUDY, RUNS, EVIDENCE = "study.json", "runs.parquet", "evidence.parquet"
 LAWS = "scaling_laws.json"
 STORY = "README.md.j2"
 """Text to be filled in with what was measured; becomes README.md."""
+CHECKS = "checks"
+"""The folder, beside the story, of the published studies that it quotes as well."""
 PICTURES = ("png", "csv")
 """The files of a figure that are published."""
 
@@ -106,7 +108,7 @@ def publish(results: Path, captions: Path, output: Path) -> None:
             fresh / "provenance.json", json.dumps(provenance(fresh, list(kept)), indent=1) + "\n"
         )
         if (output / STORY).is_file():
-            records.write_text(fresh / "README.md", story(output / STORY, fresh))
+            records.write_text(fresh / "README.md", story(output / STORY, fresh, output / CHECKS))
         for path in sorted(fresh.iterdir()):
             if path.is_file():
                 with records.replacing(output / path.name) as place:
@@ -119,18 +121,18 @@ def provenance(folder: Path, tables: list[str]) -> dict[str, Any]:
     return {name: {k: v for k, v in m.items() if k != "study"} for name, m in metadata.items()}
 
 
-def story(template: Path, folder: Path) -> str:
+def story(template: Path, folder: Path, checks: Path) -> str:
     """Fill in a text with what was measured.
 
     Parameters
     ----------
     template
-        A Jinja2 template of Markdown. It has ``claims``: by the name of their claim; ``laws``:
-        ``scaling_laws.json``; ``peaks``, ``exponents``: rows of the report's tables; ``joint``,
-        ``prediction``, ``bends``: what the report says; ``runs``: the provenance of the runs;
-        ``time``: what they took, foretold and actually.
+        A Jinja2 template of Markdown. It has the `facts` of the folder, and as ``checks`` those of
+        each folder in `checks`, by its name.
     folder
         Has the claims, the laws and the provenance.
+    checks
+        Has the folders of other published studies; need not exist.
 
     Raises
     ------
@@ -140,22 +142,42 @@ def story(template: Path, folder: Path) -> str:
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import SandboxedEnvironment
 
-    laws = read_json(folder / LAWS)
-    made = read_json(folder / "provenance.json")
+    others = sorted(path.parent for path in checks.glob(f"*/{STUDY}"))
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
     try:
         return environment.from_string(template.read_text(encoding="utf-8")).render(
-            claims={claim.name: claim for claim in judge.read_claims(folder / "claims.parquet")},
-            laws=laws,
-            peaks=report_tables.peaks(laws),
-            exponents=report_tables.exponents(laws),
-            joint=report_tables.joint(laws),
-            prediction=report_tables.prediction(laws),
-            bends=report_tables.bends(laws),
-            runs=made[RUNS],
-            time=report_tables.time_spent([], {"runs": made[RUNS]}),
+            **facts(folder), checks={path.name: facts(path) for path in others}
         )
     except TemplateError as error:
         raise RecordError(f"{template}: {error}; mend the template") from error
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """Return what a published study measured, for its `story`.
+
+    Returns
+    -------
+    dict
+        ``claims``: by the name of their claim; ``made``: ``provenance.json``. Of trainings
+        also ``laws``: ``scaling_laws.json``; ``peaks``, ``exponents``: rows of the report's tables;
+        ``joint``, ``prediction``, ``bends``: what the report says; ``runs``: the provenance of the
+        runs; ``time``: what they took, foretold and actually.
+    """
+    made = read_json(folder / "provenance.json")
+    claims = judge.read_claims(folder / "claims.parquet")
+    found = {"claims": {claim.name: claim for claim in claims}, "made": made}
+    if (folder / LAWS).is_file():
+        laws = read_json(folder / LAWS)
+        found |= {
+            "laws": laws,
+            "peaks": report_tables.peaks(laws),
+            "exponents": report_tables.exponents(laws),
+            "joint": report_tables.joint(laws),
+            "prediction": report_tables.prediction(laws),
+            "bends": report_tables.bends(laws),
+            "runs": made[RUNS],
+            "time": report_tables.time_spent([], {"runs": made[RUNS]}),
+        }
+    return found

@@ -94,9 +94,8 @@ def one_law(laws: dict[str, Any] | None) -> list[str]:
     parts = []
     if law:
         p = law["noise_scale"]["p"]
-        parts.append(
-            f"That the best noise scale is one number for all curves has p = {minus(f'{p:.2g}')}"
-        )
+        held = "rejected" if p < 1 - laws["statistics"]["confidence"] else "not rejected"
+        parts.append(f"One best noise scale for all curves: {held} (p = {minus(f'{p:.2g}')})")
     if found:
         parts.append(
             f"B_opt of a curve left out is predicted within {found['error']:.2f} octaves by fitted "

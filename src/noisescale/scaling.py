@@ -114,7 +114,7 @@ def scaling_laws(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
         where an experiment has variants):
 
         ``experiment``, ``variant``, ``variable``
-            Which curves, and what x is, e.g. ``"1 / (1 - momentum)"``.
+            Which curves, and what x is, e.g. ``"1 / (1 − momentum)"``.
         ``slope``, ``low``, ``high``
             Exponent of the smooth B_opt on x, interval of the joint bootstrap over seeds: what
             other seeds could have given for *these* curves.

@@ -13,12 +13,12 @@ from synthetic import synthetic_study, write_synthetic
 from noisescale import figures, judge, records, report_tables
 from noisescale.errors import RecordError
 from noisescale.figures.inputs import read_json
-from noisescale.published import publish, redraw, story
+from noisescale.published import CHECKS, STORY, publish, redraw, story
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = ROOT / "workflow/report"
-DOCS = sorted(path.parent for path in ROOT.glob("docs/*/runs.parquet"))
-STORY = "{{ claims['The generalization gap'].number }}; {{ laws.peaks | length }} peaks; {{ time }}"
+DOCS = sorted(path.parent for path in ROOT.glob("docs/**/study.json"))
+TEXT = "{{ claims['The generalization gap'].number }}; {{ laws.peaks | length }} peaks; {{ time }}"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def results(tmp_path_factory):
 def published(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs") / "mine"
     folder.mkdir()
-    (folder / "README.md.j2").write_text(STORY)
+    (folder / "README.md.j2").write_text(TEXT)
     publish(results, CAPTIONS, folder)
     return folder
 
@@ -72,12 +72,21 @@ def test_the_story_quotes_what_was_measured(published):
     assert (published / "README.md").read_text().startswith(start)
 
 
+def test_the_story_quotes_the_studies_beside_it(published, tmp_path):
+    shutil.copytree(published, tmp_path / "checks/wide")
+    template = tmp_path / STORY
+    template.write_text("{{ checks.wide.peaks | length }} and {{ peaks | length }}")
+    told = story(template, published, tmp_path / CHECKS)
+    n = len(read_json(published / "scaling_laws.json")["peaks"])
+    assert told == f"{n} and {n}"
+
+
 @pytest.mark.parametrize("text", ["{{ claims['No such claim'].number }}", "{% if %}"])
 def test_a_story_that_asks_for_what_there_is_not_is_one_line(published, tmp_path, text):
     template = tmp_path / "README.md.j2"
     template.write_text(text)
     with pytest.raises(RecordError, match=r"README\.md\.j2: .*; mend the template"):
-        story(template, published)
+        story(template, published, published / CHECKS)
 
 
 def test_an_unfinished_or_damaged_study_is_not_published(results, published, tmp_path):
@@ -119,7 +128,8 @@ def equal(a, b, where="") -> None:
 @pytest.mark.parametrize("folder", DOCS, ids=lambda folder: folder.name)
 def test_the_published_numbers_are_those_of_the_published_data(folder, tmp_path):
     redraw(folder, CAPTIONS, tmp_path)
-    equal(read_json(folder / "scaling_laws.json"), read_json(tmp_path / "scaling_laws.json"))
+    for laws in folder.glob("scaling_laws.json"):
+        equal(read_json(laws), read_json(tmp_path / laws.name))
     for csv in folder.glob("*.csv"):
         if csv.name != "peaks.csv":
             tables = [pd.read_csv(path) for path in (csv, tmp_path / "figures" / csv.name)]
@@ -127,12 +137,15 @@ def test_the_published_numbers_are_those_of_the_published_data(folder, tmp_path)
     published = judge.read_claims(folder / "claims.parquet")
     again = judge.read_claims(tmp_path / "claims.parquet")
     assert [c.verdict for c in published] == [c.verdict for c in again]
-    assert story(folder / "README.md.j2", folder) == (folder / "README.md").read_text()
+    if (folder / STORY).is_file():
+        told = story(folder / STORY, folder, folder / CHECKS)
+        assert told == (folder / "README.md").read_text()
 
 
 def test_there_is_a_published_study():
     assert DOCS
-    for folder in DOCS:
-        metadata = records.read_metadata(folder / "runs.parquet")
-        assert json.loads((folder / "provenance.json").read_text())["runs.parquet"]["git"]
-        assert report_tables.effort({"runs": metadata})
+    for path in (path for folder in DOCS for path in folder.glob("*.parquet")):
+        if path.stem in ("runs", "evidence"):
+            made = json.loads((path.parent / "provenance.json").read_text())
+            assert made[path.name]["git"]
+            assert report_tables.effort({path.stem: records.read_metadata(path)})
