@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from operator import attrgetter
 
@@ -152,8 +152,8 @@ def shard_of(run: Run, seeds_per_shard: int) -> str:
 
 
 SHARD = r"train_size~\d+-\d+/batch_size~\d+-\d+/seeds~\d+-\d+"
-"""What all names of shards look like. Not a list of them: Snakemake goes through a wildcard's pattern
-for every job, which would make planning quadratic in their number."""
+"""What all names of shards look like. Not a list of them: Snakemake goes through a wildcard's
+pattern for every job, which would make planning quadratic in their number."""
 
 
 @cache
@@ -170,6 +170,23 @@ def shards(study: Study) -> dict[str, list[Run]]:
     for run in wanted(study):
         result.setdefault(shard_of(run, study.seeds_per_shard), []).append(run)
     return result
+
+
+def runs_of(study: Study, shard: str) -> list[Run]:
+    """Return the runs of one shard, as `shards` does, without making those of other seeds.
+
+    So what one job costs beside its training does not grow with the number of seeds.
+    """
+    first, last = map(int, shard.rpartition("~")[2].split("-"))
+    own = {
+        name: replace(
+            experiment,
+            axes=experiment.axes
+            | {"seeds": [seed for seed in experiment.axes["seeds"] if first <= seed <= last]},
+        )
+        for name, experiment in study.experiments.items()
+    }
+    return shards(replace(study, experiments=own)).get(shard, [])
 
 
 def digest(runs: list[Run]) -> str:

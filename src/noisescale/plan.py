@@ -20,7 +20,7 @@ from typing import Any
 from noisescale import cost
 from noisescale.cost import Shape
 from noisescale.errors import DataError, RecordError
-from noisescale.grid import Run, digest, shards
+from noisescale.grid import Run, digest, runs_of, shards
 from noisescale.study import Study
 
 _PACKAGE = Path(__file__).parent
@@ -72,14 +72,18 @@ class Plan:
     def runs(self, shard: str) -> list[Run]:
         """Return the runs of a shard.
 
+        A job on a cluster plans only itself: it need not make the runs of all shards.
+
         Raises
         ------
         RecordError
             The study has no such shard; Snakemake knows only what names of shards look like.
         """
-        if shard not in self.shards:
+        made = vars(self).get("shards")
+        runs = runs_of(self.study, shard) if made is None else made.get(shard)
+        if not runs:
             raise RecordError(f"{self.shard_path(shard)}: study {self.study.name} wants none of it")
-        return self.shards[shard]
+        return runs
 
     def digest(self, shard: str) -> str:
         """Return a short name of what a shard is to hold: its runs, and how they are evaluated."""

@@ -33,10 +33,11 @@ rule train:
         " --shard {wildcards.shard} --threads {threads} --output {output.table}"
 
 
+# By functions: a job on a cluster, which trains one shard, need not know all others.
 rule collect:
     input:
-        shards=[ancient(PLAN.shard_path(shard)) for shard in PLAN.shards],
-        checksums=[f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
+        shards=lambda wildcards: [ancient(PLAN.shard_path(shard)) for shard in PLAN.shards],
+        checksums=lambda wildcards: [f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
         code=code("collect"),
     output:
         table=f"{OUT}/runs.parquet",
@@ -49,7 +50,6 @@ rule collect:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        # Not for a job on a cluster, which trains one shard: all digests take all runs' names.
         wanted=lambda wildcards: short(*[PLAN.digest(shard) for shard in PLAN.shards]),
     shell:
         "python -m noisescale --log {log} collect"
