@@ -53,4 +53,4 @@ rule collect:
         wanted=lambda wildcards: short(*[PLAN.digest(shard) for shard in PLAN.shards]),
     shell:
         "python -m noisescale --log {log} collect"
-        " --study {params.study} --output {output.table} {input.shards}"
+        f" --study {{params.study}} --shards {OUT}/runs --output {{output.table}}"
