@@ -132,21 +132,25 @@ def main(arguments: list[str] | None = None) -> None:
             if n_runs <= options.most:
                 gathered.append(gathering(n_runs, next(folders)))
                 print(gathered[-1], file=sys.stderr)
-    text = page(plans, gathered, options.rounds)
+    text = page(plans, gathered, options.rounds, os.getloadavg()[2])
     print(text)
     if options.markdown:
         records.write_text(options.markdown, put(options.markdown.read_text(), text))
 
 
-def page(plans: list[dict[str, str]], gathered: list[dict[str, str]], rounds: int) -> str:
-    """Return both tables, with what, where and when."""
+def page(
+    plans: list[dict[str, str]], gathered: list[dict[str, str]], rounds: int, load: float
+) -> str:
+    """Return both tables, with what, where and when, and how busy the machine was."""
     return "\n".join(
         [
             f"{made('python -m benchmarks.planning', f'{os.cpu_count()} cores')}",
             "",
             "Seconds on the clock, in parentheses of the processors, imports included; the best of "
-            f"{rounds}. *No results*, *half* of the shards, *all*: `snakemake -n --cores 2`; the "
-            "peak is that of the three. *Jobs* are those of the DAG where there are no results. "
+            f"{rounds}, on a machine with a load of {load:.0f}: where that is above the number of "
+            "cores, the clock counts what else was running. *No results*, *half* of the shards, "
+            "*all*: `snakemake -n --cores 2`; the peak is that of the three. *Jobs* are those of "
+            "the DAG where there are no results. "
             "*A cluster's job*: the plan that each remote job makes of itself before it trains.",
             "",
             *rows(pd.DataFrame(plans)),
