@@ -35,7 +35,7 @@ rule all:
     input:
         f"{OUT}/report.html",
         lambda wildcards: FIGURES,
-        [PLAN.shard_path(shard) for shard in PLAN.shards],
+        lambda wildcards: [PLAN.shard_path(shard) for shard in PLAN.shards],
 
 
 include: "workflow/rules/data.smk"

@@ -36,15 +36,11 @@ def text(table: pd.DataFrame) -> str:
 
 def markdown(table: pd.DataFrame, device: str, rounds: int) -> str:
     """Return the table as a page, with what, where and when."""
-    made = records.provenance()
     cells = _formatted(wide(table))
     lines = [
         "# Speed of the engine",
         "",
-        f"Written by `python -m benchmarks` on {made['created'][:10]}: {device}, "
-        f"{made['machine']['processor']}; "
-        + ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-        + ".",
+        made("python -m benchmarks", device),
         "",
         f"Medians of {rounds} rounds in turns. *µs per update* and *runs per hour* (of 10,000 "
         "updates) are ours, of one network; *× peer* says how many times as fast as the peer ours "
@@ -55,11 +51,26 @@ def markdown(table: pd.DataFrame, device: str, rounds: int) -> str:
         f"Matrix rate {table['matrix_flops'].max() / 1e9:.0f} GFLOP/s, copy bandwidth "
         f"{table['copy_bandwidth'].max() / 1e9:.0f} GB/s.",
         "",
+        *rows(cells),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def made(command: str, device: str) -> str:
+    """Return the sentence that says with what, when, on what and by which versions."""
+    made = records.provenance()
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    where = f"{device}, {made['machine']['processor']}"
+    return f"Written by `{command}` on {made['created'][:10]}: {where}; {versions}."
+
+
+def rows(cells: pd.DataFrame) -> list[str]:
+    """Return the lines of a table of text in Markdown."""
+    return [
         "| " + " | ".join(cells.columns) + " |",
         "|" + "---:|" * len(cells.columns),
         *("| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)),
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:

@@ -50,8 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     train = stage("train", "bring a shard of runs up to date", "study", "data", "output")
     train.add_argument("--shard", required=True, help="its name, see the folder runs")
     train.add_argument("--threads", type=int, default=1, help="CPU threads")
-    collect = stage("collect", "gather the shards", "study", "output")
-    collect.add_argument("shards", type=Path, nargs="*")
+    stage("collect", "gather the shards", "study", "shards", "output")
     stage("scaling", "locate peaks and fit the scaling laws", "study", "runs", "output")
     figures = stage(
         "figures",
@@ -119,7 +118,7 @@ def _train(study: Path, data: Path, output: Path, shard: str, threads: int) -> N
     main(study, data, shard, output, threads)
 
 
-def _collect(study: Path, output: Path, shards: list[Path]) -> None:
+def _collect(study: Path, shards: Path, output: Path) -> None:
     from noisescale import collect
 
     collect.main(study, shards, output)

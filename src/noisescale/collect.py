@@ -10,12 +10,21 @@ import pyarrow.compute as pc
 
 from noisescale import records
 from noisescale.errors import RecordError
-from noisescale.grid import wanted
+from noisescale.grid import shards
 from noisescale.study import Study
 
 
-def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
+def main(study_path: Path, folder: Path, output: Path) -> None:
     """Write ``runs.parquet``: every run that the study wants, and no other.
+
+    Parameters
+    ----------
+    study_path
+        The study.
+    folder
+        Where its shards are. Not a list of them, which would be too long for a command line.
+    output
+        The table.
 
     Raises
     ------
@@ -25,19 +34,23 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
     """
     text = Path(study_path).read_text()
     study = Study.from_json(text)
-    ids = {run.run_id for run in wanted(study)}
-    tables, sources = [], []
-    for path in shard_paths:
+    ids: set[str] = set()
+    paths, tables, sources = [], [], []
+    for shard, runs in shards(study).items():
+        path = Path(folder) / f"{shard}.parquet"
         metadata = records.read_metadata(path)
+        paths.append(path)
         sources.append(metadata)
         for key in IDENTITY:
             if metadata[key] != sources[0][key]:
                 raise RecordError(
-                    f"{path}: its {key} is {metadata[key]}, but that of {shard_paths[0]} is "
+                    f"{path}: its {key} is {metadata[key]}, but that of {paths[0]} is "
                     f"{sources[0][key]}; delete the shard and run the workflow again"
                 )
+        own = [run.run_id for run in runs]
+        ids.update(own)
         table = records.read_table(path, records.RUNS)
-        tables.append(table.filter(pc.is_in(table["run_id"], pa.array(sorted(ids)))))
+        tables.append(table.filter(pc.is_in(table["run_id"], pa.array(own))))
     table = pa.concat_tables(tables)
     table = table.sort_by([(name, "ascending") for name in _ORDER])
 
@@ -55,7 +68,7 @@ def main(study_path: Path, shard_paths: list[Path], output: Path) -> None:
             "shard": str(path),
             "runs": {"wanted": len(source["run_ids"]), "trained": job["trained"]},
         }
-        for path, source in zip(shard_paths, sources, strict=True)
+        for path, source in zip(paths, sources, strict=True)
         for job in source["jobs"]
     ]
     records.write_table(

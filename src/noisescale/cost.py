@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
+from typing import Any
 
 from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
@@ -66,6 +68,17 @@ class Work:
         )
 
 
+def same_for_all_seeds(estimate: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an estimate only once for runs that differ in their seeds alone, as most do."""
+    of_setting = cache(lambda setting, *others: estimate(Run(*setting, seed=0), *others))
+
+    @wraps(estimate)
+    def of_run(run: Run, *others: Any) -> Any:
+        return of_setting(run.setting, *others)
+
+    return of_run
+
+
 def n_parameters(run: Run, shape: Shape) -> int:
     """Return the number of a run's weights and biases."""
     sizes = [shape.n_inputs, *run.widths, shape.n_classes]
@@ -98,6 +111,7 @@ def evaluation_work(run: Run, shape: Shape) -> Work:
     return Work(0, 2 * n_parameters(run, shape) * examples, moved * examples)
 
 
+@same_for_all_seeds
 def run_seconds(run: Run, shape: Shape, evaluations_per_decade: int) -> float:
     """Return about how long a run takes on one core of the reference machine, in seconds."""
     evaluations = len(_evaluations(run.updates, evaluations_per_decade))
@@ -105,6 +119,7 @@ def run_seconds(run: Run, shape: Shape, evaluations_per_decade: int) -> float:
     return run.updates * update + evaluations * evaluation_work(run, shape).seconds
 
 
+@same_for_all_seeds
 def run_bytes(run: Run, shape: Shape) -> int:
     """Return the memory that a run holds while it trains: weights, velocity, minibatches."""
     inputs = shape.n_inputs + 1

@@ -6,8 +6,9 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from operator import attrgetter
 
 from noisescale.study import Experiment, Study
 
@@ -49,8 +50,13 @@ class Run:
     @cached_property
     def run_id(self) -> str:
         """16 hexadecimal digits that name the run: a digest of its fields."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps(dict(zip(_NAMES, _VALUES(self), strict=True)))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    @property
+    def setting(self) -> tuple[str | int | float, ...]:
+        """All fields but the last, the seed."""
+        return _SETTING(self)
 
     @property
     def noise_scale(self) -> float:
@@ -61,6 +67,12 @@ class Run:
     def widths(self) -> list[int]:
         """Widths of the hidden layers, from the input on."""
         return [int(width) for width in self.hidden.split("x")]
+
+
+_NAMES = sorted(field.name for field in fields(Run))
+_VALUES = attrgetter(*_NAMES)
+_SETTING = attrgetter(*(field.name for field in fields(Run) if field.name != "seed"))
+"""A plan asks all of its runs, for which `dataclasses.asdict` takes too long."""
 
 
 def noise_scale(
@@ -102,11 +114,12 @@ def expand(experiment: Experiment) -> Iterator[Cell]:
         for name in names
         if name not in (own, "batch_size", "seeds") and len(experiment.axes[name]) > 1
     ]
+    batch_sizes = {size: experiment.batch_sizes(size) for size in experiment.axes["train_size"]}
     for values in itertools.product(*experiment.axes.values()):
         setting = dict(zip(names, values, strict=True))
         variant = ", ".join(f"{name} {setting[name]}" for name in further)
         seed, epochs = setting.pop("seeds"), setting.pop("epochs", None)
-        for batch_size in experiment.batch_sizes(setting["train_size"]):
+        for batch_size in batch_sizes[setting["train_size"]]:
             # Equal epochs are equally many examples seen, whatever an epoch's remainder.
             updates = setting.get("updates") or max(
                 1, round(epochs * setting["train_size"] / batch_size)
@@ -138,6 +151,12 @@ def shard_of(run: Run, seeds_per_shard: int) -> str:
     )
 
 
+SHARD = r"train_size~\d+-\d+/batch_size~\d+-\d+/seeds~\d+-\d+"
+"""What all names of shards look like. Not a list of them: Snakemake goes through a wildcard's
+pattern for every job, which would make planning quadratic in their number."""
+
+
+@cache
 def _band(size: int) -> str:
     low = 1
     while low * BAND <= size:
@@ -151,6 +170,23 @@ def shards(study: Study) -> dict[str, list[Run]]:
     for run in wanted(study):
         result.setdefault(shard_of(run, study.seeds_per_shard), []).append(run)
     return result
+
+
+def runs_of(study: Study, shard: str) -> list[Run]:
+    """Return the runs of one shard, as `shards` does, without making those of other seeds.
+
+    So what one job costs beside its training does not grow with the number of seeds.
+    """
+    first, last = map(int, shard.rpartition("~")[2].split("-"))
+    own = {
+        name: replace(
+            experiment,
+            axes=experiment.axes
+            | {"seeds": [seed for seed in experiment.axes["seeds"] if first <= seed <= last]},
+        )
+        for name, experiment in study.experiments.items()
+    }
+    return shards(replace(study, experiments=own)).get(shard, [])
 
 
 def digest(runs: list[Run]) -> str:

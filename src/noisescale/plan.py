@@ -13,14 +13,14 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from noisescale import cost
 from noisescale.cost import Shape
 from noisescale.errors import DataError, RecordError
-from noisescale.grid import Run, digest, shards
+from noisescale.grid import Run, digest, runs_of, shards
 from noisescale.study import Study
 
 _PACKAGE = Path(__file__).parent
@@ -69,17 +69,33 @@ class Plan:
         """Return the Parquet file of a shard."""
         return self.folder / "runs" / f"{shard}.parquet"
 
+    def runs(self, shard: str) -> list[Run]:
+        """Return the runs of a shard.
+
+        A job on a cluster plans only itself: it need not make the runs of all shards.
+
+        Raises
+        ------
+        RecordError
+            The study has no such shard; Snakemake knows only what names of shards look like.
+        """
+        made = vars(self).get("shards")
+        runs = runs_of(self.study, shard) if made is None else made.get(shard)
+        if not runs:
+            raise RecordError(f"{self.shard_path(shard)}: study {self.study.name} wants none of it")
+        return runs
+
     def digest(self, shard: str) -> str:
         """Return a short name of what a shard is to hold: its runs, and how they are evaluated."""
         study = self.study
-        return short(digest(self.shards[shard]), study.evaluations_per_decade, study.precision)
+        return short(digest(self.runs(shard)), study.evaluations_per_decade, study.precision)
 
     def seconds(self, shard: str, runs: list[Run] | None = None) -> float:
         """Return about how long a shard's runs, all by default, take to train, in seconds.
 
         On one core or one GPU of the machine that `noisescale.cost` was fitted on.
         """
-        runs = self.shards[shard] if runs is None else runs
+        runs = self.runs(shard) if runs is None else runs
         per_decade = self.study.evaluations_per_decade
         training = cost.training_seconds(runs, self.shape, per_decade, bool(self.gpus))
         return cost.START_SECONDS + training
@@ -89,7 +105,7 @@ class Plan:
         """The sizes of the data set."""
         return SHAPES.get(self.study.dataset.name, Shape())
 
-    @property
+    @cached_property
     def gpus(self) -> int:
         """GPUs that a training job asks for: one, unless the study keeps to the CPU."""
         if self.study.device == "auto":
@@ -102,7 +118,7 @@ class Plan:
 
     def megabytes(self, shard: str) -> int:
         """Return a generous limit on a training job's memory."""
-        return round(1.5 * cost.shard_mb(self.shards[shard], self.shape, bool(self.gpus)))
+        return round(1.5 * cost.shard_mb(self.runs(shard), self.shape, bool(self.gpus)))
 
     def summary(self, cores: int | None = None) -> str:
         """Say how many runs are wanted, exist, and will be trained, in how many jobs.
@@ -234,15 +250,23 @@ def code(*modules: str) -> list[str]:
         if name in _MESSAGES or path in found or not path.is_file():
             continue
         found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                package = f"{node.module}."
-                if package.startswith("noisescale."):
-                    inner = node.module.removeprefix("noisescale").removeprefix(".")
-                    left += [inner] if inner else []
-                    # `from package import module` names modules; what are not, are no files.
-                    left += [f"{inner}.{alias.name}".lstrip(".") for alias in node.names]
+        left += _imports(path)
     return sorted(shown(path) for path in found)
+
+
+@cache
+def _imports(path: Path) -> list[str]:
+    """Return the names in this package that a source file imports."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            package = f"{node.module}."
+            if package.startswith("noisescale."):
+                inner = node.module.removeprefix("noisescale").removeprefix(".")
+                names += [inner] if inner else []
+                # `from package import module` names modules; what are not, are no files.
+                names += [f"{inner}.{alias.name}".lstrip(".") for alias in node.names]
+    return names
 
 
 def shown(path: Path) -> str:

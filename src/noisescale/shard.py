@@ -14,7 +14,7 @@ from noisescale import cost, records
 from noisescale.data import load
 from noisescale.errors import NoisescaleError, RecordError
 from noisescale.fingerprint import engine_fingerprint
-from noisescale.grid import shards
+from noisescale.grid import runs_of
 from noisescale.journal import Journal
 from noisescale.stacks import shape_of, train_all
 from noisescale.study import Study
@@ -30,7 +30,7 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
     """
     study = Study.from_json(Path(study_path).read_text())
     dataset = load(data_path)
-    wanted = shards(study)[shard]
+    wanted = runs_of(study, shard)
     mine = identity(study, dataset.digest)
     kept, jobs = reusable(output, mine)
     present = set(kept["run_id"].unique().to_pylist())

@@ -6,8 +6,12 @@ import pytest
 
 from benchmarks import contenders, show
 from benchmarks.case import Case
+from benchmarks.grown import Grown
 from benchmarks.limits import Limits, measure
 from benchmarks.measure import check, compare, ratios
+from benchmarks.planning import BEGIN, END, put
+from benchmarks.usage import usage
+from noisescale import collect, records
 
 CASE = Case("12-9-5", train_size=22, batch_size=4, momentum=0.9, stack=2)
 
@@ -73,3 +77,32 @@ def test_a_measurement_becomes_a_table_a_page_and_a_picture(tmp_path):
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "engine.parquet"), table)
     assert (tmp_path / "engine.png").stat().st_size > 10_000
     assert np.isfinite(table["of_limit"]).all()
+
+
+def test_a_command_is_measured_without_its_parents_memory():
+    ours = np.ones(100_000_000 // 8)
+    taken = usage("-S", "-c", "print('said'); print('more')", rounds=2)
+    assert taken.said == "said\nmore"
+    assert 0 < taken.megabytes < ours.nbytes / 1e6
+    assert min(taken.cpu, taken.wall) > 0
+    with pytest.raises(RuntimeError, match="no such thing"):
+        usage("-c", "raise SystemExit('no such thing')")
+
+
+def test_a_grown_studys_results_are_complete_and_can_be_collected(tmp_path):
+    grown = Grown(400, 1, tmp_path)
+    grown.write_results(curves=True)
+    assert grown.n_runs == 450
+    assert not any(grown.plan.missing().values())
+    results = grown.plan.folder
+    collect.main(results / "study.json", results / "runs", results / "runs.parquet")
+    table = records.read_table(results / "runs.parquet", records.RUNS)
+    assert len(set(table["run_id"].to_pylist())) == 450
+
+
+def test_what_is_measured_stands_between_its_marks():
+    once = put(f"before {BEGIN}{END} after", "1 s")
+    assert put(once, "2 s") == once.replace("1 s", "2 s")
+    assert once.startswith("before ") and once.endswith(" after")
+    with pytest.raises(ValueError, match="lacks the marks"):
+        put("a page", "1 s")

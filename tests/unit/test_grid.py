@@ -1,13 +1,25 @@
 """The grid: who wants which run, and where it is kept."""
 
 import dataclasses
+import hashlib
 import json
+import re
 from collections import Counter
 
 import pytest
 from synthetic import synthetic_study
 
-from noisescale.grid import Run, design, expand, noise_scale, shard_of, shards, wanted
+from noisescale.grid import (
+    SHARD,
+    Run,
+    design,
+    expand,
+    noise_scale,
+    runs_of,
+    shard_of,
+    shards,
+    wanted,
+)
 from noisescale.study import BatchRange, Experiment, Study
 
 AXES = {
@@ -88,6 +100,19 @@ def test_every_field_is_part_of_a_runs_identity():
     assert dataclasses.replace(run).run_id == run.run_id
 
 
+def test_a_runs_name_is_the_digest_of_its_fields_as_json():
+    """What files on disk are named and matched by, computed another way."""
+    for run in wanted(synthetic_study(seeds=2)):
+        text = json.dumps(dataclasses.asdict(run), sort_keys=True)
+        assert run.run_id == hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def test_a_runs_setting_is_all_but_its_seed():
+    run = next(expand(experiment("momentum", momentum=[0.0, 0.9]))).run
+    assert Run(*run.setting, seed=run.seed) == run
+    assert dataclasses.replace(run, seed=7).setting == run.setting
+
+
 def test_a_runs_shard_depends_on_itself_alone():
     run = next(expand(experiment("momentum", momentum=[0.0, 0.9]))).run
     bands = {1: "1-7", 7: "1-7", 8: "8-63", 64: "64-511", 512: "512-4095"}
@@ -100,6 +125,22 @@ def test_shards_hold_every_wanted_run_once():
     study = synthetic_study()
     held = [run.run_id for runs in shards(study).values() for run in runs]
     assert sorted(held) == sorted(run.run_id for run in wanted(study))
+
+
+def test_a_shard_can_be_made_without_the_others():
+    study = dataclasses.replace(synthetic_study(seeds=7), seeds_per_shard=3)
+    for shard, runs in shards(study).items():
+        assert re.fullmatch(SHARD, shard)
+        assert runs_of(study, shard) == runs
+    assert runs_of(study, "train_size~1-7/batch_size~1-7/seeds~0-2") == []
+
+
+def test_a_hundred_thousand_runs_are_ten_seeds_runs_many_times():
+    few, many = (shards(synthetic_study(seeds=seeds)) for seeds in (10, 700))
+    n_few, n_many = (sum(map(len, held.values())) for held in (few, many))
+    assert n_many == 70 * n_few > 100_000
+    assert len(many) == 70 * len(few)
+    assert {shard: len(many[shard]) for shard in few} == {s: len(few[s]) for s in few}
 
 
 def test_a_study_survives_the_round_trip_through_json():

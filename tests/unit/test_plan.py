@@ -4,6 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from synthetic import synthetic_study
 import noisescale
 from noisescale import cost, records
 from noisescale.data import load
+from noisescale.errors import RecordError
 from noisescale.fingerprint import engine_fingerprint
+from noisescale.grid import Run
 from noisescale.plan import Plan, code, makespan, short
 from noisescale.prepare import prepare
 from noisescale.study import DatasetSpec
@@ -81,6 +84,41 @@ def test_a_complete_study_has_nothing_to_train(plan):
     for shard, runs in plan.shards.items():
         finish(plan, shard, [run.run_id for run in runs])
     assert plan.summary().endswith("up to date, 0 to train")
+
+
+def test_planning_looks_at_each_run_once_and_estimates_each_setting_once(monkeypatch):
+    """So that it grows as the number of runs, not faster, and little with the number of seeds."""
+    digests, works = [], []
+    run_id, update_work = Run.run_id.func, cost.update_work
+    counted = cached_property(lambda run: digests.append(run) or run_id(run))
+    counted.__set_name__(Run, "run_id")
+    monkeypatch.setattr(Run, "run_id", counted)
+    monkeypatch.setattr(cost, "update_work", lambda *a: works.append(a) or update_work(*a))
+    # Sizes of their own: estimates are kept for as long as the process lives.
+    monkeypatch.setattr(Plan, "shape", cost.Shape(n_test=123))
+    plan = Plan(synthetic_study(seeds=30), Path("nowhere"))
+    plan.summary(cores=2)
+    for shard in plan.shards:
+        plan.digest(shard), plan.minutes(shard), plan.megabytes(shard), plan.seconds(shard)
+    runs = [run for runs in plan.shards.values() for run in runs]
+    assert sorted(map(hash, digests)) == sorted(map(hash, runs))
+    assert len(works) == len({run.setting for run in runs}) == len(runs) / 30
+
+
+def test_a_shard_that_the_study_does_not_want_is_refused(plan):
+    other = "train_size~1-7/batch_size~1-7/seeds~0-9"
+    for each in (plan, Plan(plan.study, plan.folder)):
+        with pytest.raises(RecordError, match=f"{other}.parquet: study synthetic wants none of it"):
+            each.digest(other)
+        assert each.shards
+
+
+def test_a_plan_of_one_shard_makes_no_other(plan):
+    shard = list(plan.shards)[-1]
+    alone = Plan(plan.study, plan.folder)
+    assert alone.digest(shard) == plan.digest(shard)
+    assert alone.minutes(shard) == plan.minutes(shard)
+    assert "shards" not in vars(alone)
 
 
 def test_more_work_costs_more(plan):

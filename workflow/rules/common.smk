@@ -1,7 +1,6 @@
 # What all rules share: the checked study, its plan, and how a stage is called.
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 from noisescale import figures, owner
 from noisescale.config import load_study
 from noisescale.errors import NoisescaleError
+from noisescale.grid import SHARD
 from noisescale.plan import Plan, code, export_python, short, shown
 from noisescale.records import write_text
 

@@ -14,7 +14,7 @@ rule train:
     benchmark:
         f"{OUT}/benchmarks/train/{{shard}}.tsv"
     wildcard_constraints:
-        shard="|".join(map(re.escape, PLAN.shards)) or "none",
+        shard=SHARD,
     # The longest first, so that no core is idle at the end.
     priority: lambda wildcards: PLAN.seconds(wildcards.shard)
     conda:
@@ -33,10 +33,11 @@ rule train:
         " --shard {wildcards.shard} --threads {threads} --output {output.table}"
 
 
+# By functions: a job on a cluster, which trains one shard, need not know all others.
 rule collect:
     input:
-        shards=[ancient(PLAN.shard_path(shard)) for shard in PLAN.shards],
-        checksums=[f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
+        shards=lambda wildcards: [ancient(PLAN.shard_path(shard)) for shard in PLAN.shards],
+        checksums=lambda wildcards: [f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
         code=code("collect"),
     output:
         table=f"{OUT}/runs.parquet",
@@ -49,7 +50,7 @@ rule collect:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        wanted=short(*[PLAN.digest(shard) for shard in PLAN.shards]),
+        wanted=lambda wildcards: short(*[PLAN.digest(shard) for shard in PLAN.shards]),
     shell:
         "python -m noisescale --log {log} collect"
-        " --study {params.study} --output {output.table} {input.shards}"
+        f" --study {{params.study}} --shards {OUT}/runs --output {{output.table}}"
