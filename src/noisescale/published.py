@@ -6,7 +6,6 @@ folder and this program can make it, too, without training and without the data 
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,8 +15,10 @@ import pandas as pd
 
 from noisescale import figures, judge, records, report, report_tables, scaling
 from noisescale.errors import RecordError
-from noisescale.figures import draw
-from noisescale.figures.inputs import read_json, read_study
+from noisescale.figures import draw, inputs
+from noisescale.figures.inputs import read_json
+from noisescale.sealed import seal
+from noisescale.study import Study
 
 STUDY, RUNS, EVIDENCE = "study.json", "runs.parquet", "evidence.parquet"
 LAWS = "scaling_laws.json"
@@ -46,7 +47,7 @@ def redraw(folder: Path, captions: Path, output: Path) -> None:
         A file is missing, damaged, or not one of ours.
     """
     study_path = folder / STUDY
-    study = read_study(study_path)
+    study = Study.read(study_path)
     runs = folder / RUNS if study.experiments else None
     evidence = folder / EVIDENCE if study.evidence is not None else None
     laws = output / LAWS if runs else None
@@ -77,7 +78,7 @@ def publish(results: Path, captions: Path, output: Path) -> None:
     RecordError
         The study is not finished, or a file is damaged.
     """
-    study = read_study(results / STUDY)
+    study = Study.read(results / STUDY)
     kept = {
         name: schema
         for name, schema, there in (
@@ -100,10 +101,10 @@ def publish(results: Path, captions: Path, output: Path) -> None:
             if path.suffix.removeprefix(".") in PICTURES:
                 shutil.copyfile(path, fresh / path.name)
         if study.experiments:
-            peaks = pd.DataFrame(read_json(fresh / LAWS)["peaks"])
+            peaks = pd.DataFrame(read_json(fresh / LAWS, inputs.LAWS)["peaks"])
             peaks.to_csv(fresh / "peaks.csv", index=False)
         records.write_text(
-            fresh / "provenance.json", json.dumps(provenance(fresh, list(kept)), indent=1) + "\n"
+            fresh / "provenance.json", seal(provenance(fresh, list(kept)), indent=1) + "\n"
         )
         if (output / STORY).is_file():
             records.write_text(fresh / "README.md", story(output / STORY, fresh))
@@ -140,8 +141,8 @@ def story(template: Path, folder: Path) -> str:
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import SandboxedEnvironment
 
-    laws = read_json(folder / LAWS)
-    made = read_json(folder / "provenance.json")
+    laws = read_json(folder / LAWS, inputs.LAWS)
+    made = read_json(folder / "provenance.json", [RUNS])
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )

@@ -6,7 +6,6 @@ B_opt ∝ ε, B_opt ∝ N, B_opt ∝ 1/(1 − m): exponent 1 in each.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from noisescale.curves import percentiles
 from noisescale.joint import bends, joint, prediction
 from noisescale.law import SCALES, fit_law
 from noisescale.peaks import Peaks, find_peaks
+from noisescale.sealed import seal
+from noisescale.soundness import read_runs
 from noisescale.study import Statistics, Study
 
 THEORY = 1.0
@@ -191,7 +192,7 @@ def main(study_path: Path, runs_path: Path, output: Path) -> None:
     RecordError
         The table of runs cannot be read, or lacks wanted runs.
     """
-    study = Study.from_json(Path(study_path).read_text(encoding="utf-8"))
-    runs = records.read_table(runs_path, records.RUNS).to_pandas()
+    study = Study.read(study_path)
+    runs = read_runs(runs_path, study)
     laws = {"schema_version": records.SCHEMA_VERSION} | scaling_laws(study, runs)
-    records.write_text(output, json.dumps(laws, indent=1, allow_nan=False) + "\n")
+    records.write_text(output, seal(laws, indent=1, allow_nan=False) + "\n")
