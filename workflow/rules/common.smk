@@ -22,13 +22,13 @@ try:
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
     if workflow.is_main_process:
         PLAN.check()
-        # None of unlocking, linting, reports.
-        if workflow.executor_plugin and not workflow.dryrun:
-            owner.release_of_the_dead(Path(".snakemake"))
-            if others := owner.of_the_living(Path(".snakemake")):
-                print(others, file=sys.stderr)
-            else:
-                mend(PLAN)
+        # Also before a dry run, which Snakemake cannot be told from others as yet: what is damaged
+        # is to be counted.
+        owner.release_of_the_dead(Path(".snakemake"))
+        if others := owner.of_the_living(Path(".snakemake")):
+            print(others, file=sys.stderr)
+        else:
+            mend(PLAN)
         # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.
         print(PLAN.summary(workflow.resource_settings.cores), file=sys.stderr)
 except NoisescaleError as error:
