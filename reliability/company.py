@@ -19,16 +19,16 @@ def two_at_once(undisturbed: Study, folder: Path, random: Random, tries: int) ->
     outcome = Outcome()
     for number in range(tries):
         study = Study.fresh(folder / f"{number}")
-        first = study.start()
+        first = study.start(RUNS)
         wait((study.results / "study.json").exists)
         time.sleep(random.uniform(0, 5))
-        line = refused(study())
+        line = refused(study(RUNS))
         first.wait()
         if "works here" not in line or first.returncode:
             outcome.failed(line or "not refused")
             continue
         outcome.said = line
-        outcome.count(study, undisturbed)
+        outcome.count(study, undisturbed, only_runs=True)
     return outcome
 
 

@@ -38,8 +38,11 @@ def exchange(path: Path, random: Random) -> None:
     pq.write_table(pa.table({"a": [1, 2, 3]}), path)
 
 
-def of(pattern: str, *harms: Harm) -> Fault:
-    """Return the fault that the results that match a pattern are harmed in each of these ways."""
+def of(pattern: str, *harms: Harm, target: str = "all") -> Fault:
+    """Return the fault that the results that match a pattern are harmed in each of these ways.
+
+    The next call makes the target again; what it does not make has to be as it was.
+    """
 
     def fault(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
         outcome = Outcome()
@@ -50,7 +53,7 @@ def of(pattern: str, *harms: Harm) -> Fault:
             harms[number % len(harms)](path, random)
             if path.read_bytes() == before:
                 continue
-            call = study()
+            call = study(target)
             outcome.said = call_said(call.text, path)
             if call.status or not outcome.said:
                 outcome.failed(call.text[-2000:])

@@ -15,6 +15,8 @@ from reliability.study import RUNS, Study, kill
 
 TRAINING = 0.3
 """About the share of a call that is training."""
+MOST = 0.6
+"""A share of a call that later ones, which go on from it, still have to do."""
 
 
 def _wait_for_training(study: Study, call: subprocess.Popen) -> None:
@@ -34,21 +36,26 @@ def _until_done(
 
 
 def trainings(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Kill the training processes; each call goes on where the one before was killed."""
+    """Kill a training process; the next one goes on where it was."""
     outcome, series = Outcome(), 0
+    runs = undisturbed.results / "runs"
+    shards = [path.relative_to(runs).with_suffix("") for path in sorted(runs.rglob("*.parquet"))]
     while outcome.tries < tries:
         study, kills = Study.fresh(folder / f"{series}"), 0
+        shard = shards[series % len(shards)]
         series += 1
+        study("results/tiny/data.npz")
         while outcome.tries + kills < tries:
-            call = study.start(RUNS)
-            _wait_for_training(study, call)
-            time.sleep(random.uniform(0, TRAINING * undisturbed.seconds))
-            hit = study.training()
-            for pid in hit:
-                kill(pid)
-            call.wait()
-            if not hit:
+            training = study.start_python(
+                *("-m", "noisescale", "train", "--shard", str(shard)),
+                *("--study", "results/tiny/study.json", "--data", "results/tiny/data.npz"),
+                *("--output", f"results/tiny/runs/{shard}.parquet"),
+            )
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                training.wait(random.uniform(0, TRAINING * undisturbed.seconds))
                 break
+            training.kill()
+            training.wait()
             kills += 1
         _until_done(study, undisturbed, kills, outcome, RUNS)
     return outcome
@@ -62,7 +69,7 @@ def groups(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outc
         series += 1
         while outcome.tries + kills < tries:
             call = study.start()
-            moment = random.uniform(0, undisturbed.seconds)
+            moment = random.uniform(0, MOST * undisturbed.seconds)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 call.wait(moment)
                 break

@@ -29,6 +29,11 @@ class Outcome:
     said: str = ""
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def sound(self) -> bool:
+        """Whether all was well."""
+        return self.tries == self.survived and not self.wrong
+
     def count(
         self, study: Study, undisturbed: Study, tries: int = 1, only_runs: bool = False
     ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from reliability.outcome import Outcome
-from reliability.study import Study, refused
+from reliability.study import RUNS, Study, refused
 
 AMPLE = "size=256m"
 
@@ -38,21 +38,25 @@ def remount(place: Path, options: str) -> None:
 
 
 def full(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Let the disk of the results fill up; make it larger after the refusal."""
+    """Let the disk of the results fill up; make it larger after the refusal.
+
+    Every other time only the runs are wanted, so that it is in their midst that there is no room.
+    """
     outcome = Outcome()
     for number in range(tries):
         study = Study.fresh(folder / f"{number}")
         place = study.folder / "results"
-        with disk(place, f"size={random.randrange(50, 1500)}k"):
-            call = study()
+        target, most = (RUNS, 300) if number % 2 else ("all", 1500)
+        with disk(place, f"size={random.randrange(40, most)}k"):
+            call = study(target)
             line = refused(call)
             if call.status and "No space left" not in line:
                 outcome.failed(call.text[-3000:])
                 continue
             outcome.said = line or outcome.said
             remount(place, AMPLE)
-            study()
-            outcome.count(study, undisturbed)
+            study(target)
+            outcome.count(study, undisturbed, only_runs=target == RUNS)
     return outcome
 
 
@@ -64,12 +68,12 @@ def read_only(undisturbed: Study, folder: Path, random: Random, tries: int) -> O
         place = study.results / "runs" if number % 2 else study.folder / "results"
         with disk(place):
             remount(place, "ro")
-            line = refused(study())
+            line = refused(study(RUNS))
             if "cannot be written" not in line:
                 outcome.failed(line or "not refused")
                 continue
             outcome.said = line
             remount(place, "rw")
-            study()
-            outcome.count(study, undisturbed)
+            study(RUNS)
+            outcome.count(study, undisturbed, only_runs=True)
     return outcome

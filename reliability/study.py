@@ -21,7 +21,7 @@ from tests.tiny_workflow import SETTINGS, Call, Workflow, copy_of_repository
 
 RUNS = "results/tiny/runs.parquet"
 TRAINING = copy.deepcopy(SETTINGS)
-TRAINING["base"] |= {"updates": 8000}
+TRAINING["base"] |= {"updates": 24000}
 TRAINING["experiments"]["generalization_gap"] = None
 """Long enough to be killed in the midst of training, often."""
 
@@ -52,10 +52,14 @@ class Study(Workflow):
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start Snakemake, as the first of a process group of its own."""
         self.write_settings()
+        return self.start_python(*self.program, *arguments, *self.options)
+
+    def start_python(self, *arguments: str) -> subprocess.Popen:
+        """Start Python with this folder's package."""
         return subprocess.Popen(
-            [sys.executable, *self.program, *arguments, *self.options],
+            [sys.executable, *arguments],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": ""},
+            env=os.environ | {"PYTHONPATH": str(self.folder / "src")},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
