@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -87,8 +89,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="faults whose name matches")
     parser.add_argument("--markdown", type=Path, help="write the page here")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and clear up
     started = time.monotonic()
-    outcomes = show.read(OUTCOMES)
     folder = Path(tempfile.mkdtemp(prefix="reliability-")).resolve()
     try:
         undisturbed = Study.fresh(folder / "undisturbed")
@@ -105,13 +107,13 @@ def main() -> int:
             random = Random(f"{options.seed} {fault.name}")
             outcome = fault.try_(undisturbed, place, random, 1 if options.once else fault.tries)
             shutil.rmtree(place, ignore_errors=True)
-            outcomes[fault.name] = outcome
+            show.keep(OUTCOMES, fault.name, outcome)
             print(show.line(fault.name, outcome, time.monotonic() - began), flush=True)
-            show.keep(OUTCOMES, outcomes)
     finally:
         for study in folder.rglob("Snakefile"):
             Study(study.parent).end()
         shutil.rmtree(folder, ignore_errors=True)
+    outcomes = show.read(OUTCOMES)
     if options.markdown:
         show.write(options.markdown, {f.name: outcomes.get(f.name) for f in FAULTS}, options.seed)
     return 0 if all(outcome.sound for outcome in outcomes.values()) else 1

@@ -21,8 +21,9 @@ def line(name: str, outcome: Outcome, seconds: float) -> str:
     return text + "".join(f"\n    WRONG: {wrong}" for wrong in outcome.wrong)
 
 
-def keep(path: Path, outcomes: dict[str, Outcome]) -> None:
-    """Write the outcomes to a file."""
+def keep(path: Path, name: str, outcome: Outcome) -> None:
+    """Write an outcome to a file, beside those of other faults."""
+    outcomes = read(path) | {name: outcome}
     plain = {name: asdict(outcome) for name, outcome in outcomes.items()}
     records.write_text(path, json.dumps(plain, indent=1))
 

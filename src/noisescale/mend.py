@@ -19,6 +19,11 @@ def mend(plan: Plan) -> list[Path]:
     """Have the next call make again what is damaged in a study's folder; return what that is.
 
     Nothing is deleted but checksums, and laws that cannot be read.
+
+    Raises
+    ------
+    RecordError
+        The folder cannot be written to.
     """
     damaged = []
     for checksum in sorted(plan.folder.rglob("*.sha256")):
@@ -29,7 +34,7 @@ def mend(plan: Plan) -> list[Path]:
             records.write_checksum(path)
         else:
             damaged.append(path)
-            checksum.unlink()
+            _remove(checksum)
     laws = plan.folder / "scaling_laws.json"
     try:
         unseal(laws.read_text(encoding="utf-8"))
@@ -37,11 +42,18 @@ def mend(plan: Plan) -> list[Path]:
         pass
     except (OSError, ValueError):
         damaged.append(laws)
-        laws.unlink()
+        _remove(laws)
     for path in damaged:
         print(f"noisescale: {path}: not what was written; made again", file=sys.stderr)
     for shard, runs in plan.missing().items():
         # A sound file, but an older one, or of another shard.
         if runs:
-            Path(f"{plan.shard_path(shard)}.sha256").unlink(missing_ok=True)
+            _remove(Path(f"{plan.shard_path(shard)}.sha256"))
     return damaged
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise records.unwritable(path, error) from error

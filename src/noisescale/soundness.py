@@ -43,13 +43,11 @@ def check_runs(path: Path, table: pa.Table, study: Study) -> None:
         raise _unfit(path, f"lacks {len(absent)} of the study's {len(ids)} runs")
     if rows.duplicated(["run_id", "update"]).any():
         raise _unfit(path, "has an evaluation of a run twice")
-    # Runs of one budget are evaluated after the same updates, its end among them.
-    budgets = rows.groupby("updates")["run_id"].nunique()
+    # Runs of one budget are all evaluated after the same updates, the last of them the budget.
+    runs_of = rows.groupby("updates")["run_id"].nunique()
     evaluated = rows.groupby(["updates", "update"]).size()
-    complete = evaluated.eq(budgets.reindex(evaluated.index.get_level_values("updates")).to_numpy())
-    if not complete.all() or not set(zip(budgets.index, budgets.index, strict=True)) <= set(
-        evaluated.index
-    ):
+    complete = all(size == runs_of[budget] for (budget, _), size in evaluated.items())
+    if not (complete and all((budget, budget) in evaluated for budget in runs_of.index)):
         raise _unfit(path, "lacks evaluations of some runs")
 
 

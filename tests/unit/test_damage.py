@@ -235,3 +235,15 @@ def test_a_damaged_caption_is_one_line(tmp_path):
     (tmp_path / "fig.rst").write_bytes(b"\xff\xfe")
     with pytest.raises(RecordError, match=r"fig\.rst: damaged, not text; delete"):
         report.caption(tmp_path / "fig.rst")
+
+
+def test_a_table_vouches_for_itself_only_with_a_digest(folder, tmp_path):
+    assert all(records.is_sound(path) for path in folder.glob("*.parquet"))
+    assert not records.is_sound(folder / "study.json")
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "theirs.parquet")
+    assert not records.is_sound(tmp_path / "theirs.parquet")
+    table = read_runs(folder)
+    metadata = {b"noisescale": json.dumps({"schema_version": records.SCHEMA_VERSION}).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "old.parquet")
+    assert read_runs(folder) == records.read_table(tmp_path / "old.parquet", records.RUNS)
+    assert not records.is_sound(tmp_path / "old.parquet")
