@@ -17,7 +17,7 @@ from random import Random
 from reliability import company, damage, kills, places, show
 from reliability.damage import cut, exchange, flip, not_a_number
 from reliability.outcome import Outcome
-from reliability.study import RUNS, Study
+from reliability.study import Study
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,6 @@ class Fault:
     possible: Callable[[], bool] = lambda: True
 
 
-LAWS = "results/tiny/scaling_laws.json"
-EVIDENCE = "results/tiny/evidence.parquet"
-
 FAULTS = (
     Fault("`kill -9` of a training process", kills.trainings, 20),
     Fault("`kill -9` of Snakemake with its jobs", kills.groups, 10),
@@ -41,32 +38,32 @@ FAULTS = (
     Fault("Results, or the runs among them, are read-only", places.read_only, 2, places.possible),
     Fault(
         "A shard is cut, or has a bit flipped",
-        damage.of("runs/**/*.parquet", cut, flip, target=RUNS),
+        damage.of("runs/**/*.parquet", cut, flip),
         4,
     ),
     Fault(
         "Another table in the place of a shard",
-        damage.of("runs/**/*.parquet", exchange, target=RUNS),
+        damage.of("runs/**/*.parquet", exchange),
         1,
     ),
     Fault(
         "`runs.parquet` is cut, or has a bit flipped",
-        damage.of("runs.parquet", cut, flip, target=RUNS),
+        damage.of("runs.parquet", cut, flip),
         2,
     ),
     Fault(
         "`evidence.parquet` is cut, or has a bit flipped",
-        damage.of("evidence.parquet", cut, flip, target=EVIDENCE),
+        damage.of("evidence.parquet", cut, flip),
         2,
     ),
     Fault(
         "The prepared data are cut, or have a bit flipped",
-        damage.of("data.npz", cut, flip, target=RUNS),
+        damage.of("data.npz", cut, flip),
         2,
     ),
     Fault(
         "`scaling_laws.json` is cut, or has a bit flipped",
-        damage.of("scaling_laws.json", cut, flip, target=LAWS),
+        damage.of("scaling_laws.json", cut, flip),
         2,
     ),
     Fault("The user's own data are cut, or have a bit flipped", damage.own_data(cut, flip), 4),

@@ -36,6 +36,7 @@ class Study(Workflow):
     """
 
     seconds = 0.0
+    timeout = 3600.0
 
     @classmethod
     def fresh(cls, folder: Path) -> Study:

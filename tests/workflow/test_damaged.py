@@ -40,7 +40,7 @@ def test_an_older_shard_in_the_place_of_a_shard_costs_only_what_it_lacks(finishe
     before = rows(finished.results)
     for path, content in zip((shard, shard.with_name(f"{shard.name}.sha256")), older, strict=True):
         path.write_bytes(content)
-    call = finished("results/tiny/runs.parquet")
+    call = finished(f"{shard.relative_to(finished.folder)}.sha256", "results/tiny/runs.parquet")
     assert call.status == 0, call.text
     assert call.trained == 4
     assert rows(finished.results).equals(before)
