@@ -2,6 +2,7 @@
 # make test      lint and tests
 # make benchmark the engine against its peers, in results/benchmark; a quarter of an hour
 # make figures-from-published   the figures of docs/mnist again, from its tables, in results/published
+# make reliability   faults injected into the real workflow, into docs/reliability.md; 20 minutes
 # make test-slurm   a real SLURM cluster on this machine (Debian, root), and studies on it
 # make gpu       where there is a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md
 # Each sets up .venv by itself, once.
@@ -12,7 +13,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := figures
-.PHONY: figures figures-from-published test test-slurm benchmark gpu lint format lock clean
+.PHONY: figures figures-from-published test test-slurm benchmark reliability gpu lint format lock clean
 
 figures: $(READY)
 	snakemake --cores all
@@ -29,6 +30,9 @@ test-slurm: $(READY)
 
 benchmark: $(READY)
 	python -m benchmarks
+
+reliability: $(READY)
+	python -m reliability --markdown docs/reliability.md
 
 gpu: $(READY)
 	python -m pytest -m gpu

@@ -29,13 +29,17 @@ onstart:
     owner.sign(Path(".snakemake"))
 
 
-# The shards are named here so that a deleted one is trained again: Snakemake does not miss a file
-# whose descendants are all there.
+# The tables are named here so that a deleted or damaged one is made again: Snakemake does not miss
+# a file whose descendants are all there.
 rule all:
     input:
         f"{OUT}/report.html",
         lambda wildcards: FIGURES,
-        lambda wildcards: [PLAN.shard_path(shard) for shard in PLAN.shards],
+        lambda wildcards: [*rules.data.output, *rules.judge.output],
+        list(RESULTS.values()),
+        lambda wildcards: [
+            f"{PLAN.shard_path(shard)}{end}" for shard in PLAN.shards for end in ("", ".sha256")
+        ],
 
 
 include: "workflow/rules/data.smk"

@@ -83,6 +83,7 @@ class Workflow:
 
     program = ("-m", "snakemake")
     options = ("--cores", "2", "--configfile", "tiny.yaml")
+    timeout = 300.0
 
     def __call__(self, *arguments: str, **environment: str) -> Call:
         """Run Snakemake; count the jobs it ran (or would run) and the runs it trained."""
@@ -97,7 +98,7 @@ class Workflow:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=300,
+            timeout=self.timeout,
         )
         jobs = re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.MULTILINE)
         logs = (path.read_text() for path in self.results.glob("logs/train/**/*.log"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -19,16 +21,34 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     stage, log = options.pop("stage"), options.pop("log")
     terminal = sys.stderr
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        sys.stderr = open(log, "w", buffering=1, encoding="utf-8")  # noqa: SIM115
     try:
+        if log is not None:
+            sys.stderr = _Log(log)
         _STAGES[stage](**options)
     except NoisescaleError as error:
         for stream in {terminal, sys.stderr}:
             print(f"noisescale {stage}: {error}", file=stream)
         return 1
     return 0
+
+
+class _Log(io.TextIOBase):
+    """A log file. What a full disk has no room for is lost, and the work goes on."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise NoisescaleError(
+                f"{path}: cannot be written ({error.strerror}); make the folder writable, or make "
+                "room, and run the workflow again"
+            ) from error
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._file.write(text.encode("utf-8", "replace"))
+        return len(text)
 
 
 _Parser = argparse.ArgumentParser

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from noisescale import records
 from noisescale.errors import RecordError
 from noisescale.grid import shards
+from noisescale.soundness import check_runs
 from noisescale.study import Study
 
 
@@ -32,34 +34,33 @@ def main(study_path: Path, folder: Path, output: Path) -> None:
         A shard is damaged, the shards come from different data or engines, or a wanted run is in
         none of them.
     """
-    text = Path(study_path).read_text()
-    study = Study.from_json(text)
-    ids: set[str] = set()
+    study = Study.read(study_path)
+    shard_of: dict[str, str] = {}
     paths, tables, sources = [], [], []
     for shard, runs in shards(study).items():
         path = Path(folder) / f"{shard}.parquet"
-        metadata = records.read_metadata(path)
+        table = records.read_table(path, records.RUNS)
         paths.append(path)
-        sources.append(metadata)
+        sources.append(_source(path))
         for key in IDENTITY:
-            if metadata[key] != sources[0][key]:
+            if sources[-1][key] != sources[0][key]:
                 raise RecordError(
-                    f"{path}: its {key} is {metadata[key]}, but that of {paths[0]} is "
+                    f"{path}: its {key} is {sources[-1][key]}, but that of {paths[0]} is "
                     f"{sources[0][key]}; delete the shard and run the workflow again"
                 )
-        own = [run.run_id for run in runs]
-        ids.update(own)
-        table = records.read_table(path, records.RUNS)
-        tables.append(table.filter(pc.is_in(table["run_id"], pa.array(own))))
+        own = {run.run_id: shard for run in runs}
+        shard_of |= own
+        tables.append(table.filter(pc.is_in(table["run_id"], pa.array(list(own)))))
     table = pa.concat_tables(tables)
     table = table.sort_by([(name, "ascending") for name in _ORDER])
 
     found = set(table["run_id"].unique().to_pylist())
-    if absent := ids - found:
+    if absent := shard_of.keys() - found:
         raise RecordError(
-            f"{output}: {len(absent)} of {len(ids)} wanted runs are in no shard, for example "
-            f"{min(absent)}; delete the folder runs beside it and run the workflow again"
+            f"{output}: {len(absent)} of {len(shard_of)} wanted runs are in no shard, for example "
+            f"{min(absent)} of {shard_of[min(absent)]}; run the workflow again, which trains them"
         )
+    check_runs(output, table, study)
     final = table.filter(pc.equal(table["update"], table["updates"]))
     # A shard has a job for each time that runs were added to it.
     jobs = [
@@ -78,9 +79,9 @@ def main(study_path: Path, folder: Path, output: Path) -> None:
         {
             "kind": "runs",
             **{key: sources[0][key] for key in IDENTITY},
-            "study": json.loads(text),
+            "study": asdict(study),
             "runs": {
-                "wanted": len(ids),
+                "wanted": len(shard_of),
                 "trained": final.num_rows,
                 "diverged": pc.sum(pc.equal(final["status"], "diverged")).as_py() or 0,
             },
@@ -90,6 +91,21 @@ def main(study_path: Path, folder: Path, output: Path) -> None:
             **records.provenance(),
         },
     )
+
+
+def _source(path: Path) -> dict[str, Any]:
+    """Return what a shard says of itself, with all that is needed of it."""
+    source = records.read_metadata(path)
+    try:
+        complete = {*IDENTITY, "run_ids"} <= source.keys()
+        sound = complete and all({"trained", "device"} <= job.keys() for job in source["jobs"])
+    except (AttributeError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise RecordError(
+            f"{path}: not the shard of a training job; delete the file and run the workflow again"
+        )
+    return source
 
 
 IDENTITY = ("engine_fingerprint", "data_digest", "evaluations_per_decade", "precision")

@@ -147,7 +147,7 @@ def main(study_path: Path, data_path: Path, output: Path) -> None:
     data_path
         What `data.prepare` wrote.
     """
-    study = Study.from_json(Path(study_path).read_text(encoding="utf-8"))
+    study = Study.read(study_path)
     if study.evidence is None:
         raise NoisescaleError("experiments.evidence: null; expected a block, there is no sweep")
     dataset = data.load(data_path)

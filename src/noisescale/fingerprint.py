@@ -26,6 +26,7 @@ NOT_ENGINE = {
     "grid": "gives a run its fields, which name it",
     "npz": "reads arrays or fails",
     "errors": "says something to the user",
+    "sealed": "tells whether a text is damaged",
 }
 """What the engine imports beside itself, and why a result does not depend on it."""
 

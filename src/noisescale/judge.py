@@ -11,6 +11,7 @@ import pyarrow as pa
 from noisescale import figures, records
 from noisescale.agreement import agreement
 from noisescale.claims import claims
+from noisescale.errors import RecordError
 from noisescale.figures.inputs import Inputs, read
 from noisescale.scaling import scaling_laws
 from noisescale.verdicts import UNDECIDED, Claim
@@ -61,9 +62,18 @@ def main(
     metadata = {"kind": "agreement", **made}
     records.write_table(output / "agreement.parquet", table, records.AGREEMENT, metadata)
     for name in [SCALING_LAWS, *(spec.caption for spec in figures.wanted(inputs.study))]:
-        text = (captions_folder / name).read_text(encoding="utf-8")
+        text = _read(captions_folder / name)
         quoted = [claim for claim in found if Path(name).stem == claim.figure]
         records.write_text(output / "captions" / name, caption(text, quoted))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f"{path}: cannot be read ({error}); expected a caption, as in workflow/report"
+        ) from error
 
 
 def judged_together(inputs: Inputs) -> list[Claim]:

@@ -39,11 +39,30 @@ def release_of_the_dead(state: Path) -> bool:
         claimed.unlink()
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return False
-    if not (locks.is_dir() and any(locks.iterdir())):
+    if not _any(locks):
         return False
     shutil.rmtree(locks, ignore_errors=True)
     print("noisescale: an earlier call was killed; going on from there", file=sys.stderr)
     return True
+
+
+def of_the_living(state: Path) -> str | None:
+    """Say whose the locks are that `release_of_the_dead` has left, if there are any."""
+    if not _any(Path(state) / "locks"):
+        return None
+    try:
+        owner = json.loads((Path(state) / _NAME).read_text())
+        host, process = owner["place"][0], owner["process"][1]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        host, process = "an unknown machine", "of unknown id"
+    return (
+        f"noisescale: {Path(state).resolve().parent}: another call, process {process} on {host}, "
+        "works here; wait until it has ended, or end it, and call again"
+    )
+
+
+def _any(locks: Path) -> bool:
+    return locks.is_dir() and any(locks.iterdir())
 
 
 def _place() -> list[str]:

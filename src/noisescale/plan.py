@@ -181,9 +181,10 @@ class Plan:
 
         try:
             meta = read_meta(path)
-        except DataError:
+            source = sha256(spec.path) if spec.path else None
+        except (DataError, OSError):
             return None
-        same = meta["name"] == spec.name and (not spec.path or meta["source"] == sha256(spec.path))
+        same = meta["name"] == spec.name and meta["source"] == source
         return meta["digest"] if same else None
 
 

@@ -58,7 +58,7 @@ def main(study_path: Path, output: Path) -> None:
     DataError, RecordError
         As `prepare`.
     """
-    study = Study.from_json(Path(study_path).read_text(encoding="utf-8"))
+    study = Study.read(study_path)
     prepare(study.dataset, output)
     dataset = load(output)
     train, test = (

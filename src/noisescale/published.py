@@ -6,7 +6,6 @@ folder and this program can make it, too, without training and without the data 
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,8 +15,10 @@ import pandas as pd
 
 from noisescale import figures, judge, records, report, report_tables, scaling
 from noisescale.errors import RecordError
-from noisescale.figures import draw
-from noisescale.figures.inputs import read_json, read_study
+from noisescale.figures import draw, inputs
+from noisescale.figures.inputs import read_json
+from noisescale.sealed import seal
+from noisescale.study import Study
 
 STUDY, RUNS, EVIDENCE = "study.json", "runs.parquet", "evidence.parquet"
 LAWS = "scaling_laws.json"
@@ -48,7 +49,7 @@ def redraw(folder: Path, captions: Path, output: Path) -> None:
         A file is missing, damaged, or not one of ours.
     """
     study_path = folder / STUDY
-    study = read_study(study_path)
+    study = Study.read(study_path)
     runs = folder / RUNS if study.experiments else None
     evidence = folder / EVIDENCE if study.evidence is not None else None
     laws = output / LAWS if runs else None
@@ -79,7 +80,7 @@ def publish(results: Path, captions: Path, output: Path) -> None:
     RecordError
         The study is not finished, or a file is damaged.
     """
-    study = read_study(results / STUDY)
+    study = Study.read(results / STUDY)
     kept = {
         name: schema
         for name, schema, there in (
@@ -102,10 +103,10 @@ def publish(results: Path, captions: Path, output: Path) -> None:
             if path.suffix.removeprefix(".") in PICTURES:
                 shutil.copyfile(path, fresh / path.name)
         if study.experiments:
-            peaks = pd.DataFrame(read_json(fresh / LAWS)["peaks"])
+            peaks = pd.DataFrame(read_json(fresh / LAWS, inputs.LAWS)["peaks"])
             peaks.to_csv(fresh / "peaks.csv", index=False)
         records.write_text(
-            fresh / "provenance.json", json.dumps(provenance(fresh, list(kept)), indent=1) + "\n"
+            fresh / "provenance.json", seal(provenance(fresh, list(kept)), indent=1) + "\n"
         )
         if (output / STORY).is_file():
             records.write_text(fresh / "README.md", story(output / STORY, fresh, output / CHECKS))
@@ -165,11 +166,11 @@ def facts(folder: Path) -> dict[str, Any]:
         ``joint``, ``prediction``, ``bends``: what the report says; ``runs``: the provenance of the
         runs; ``time``: what they took, foretold and actually.
     """
-    made = read_json(folder / "provenance.json")
+    made = read_json(folder / "provenance.json", [])
     claims = judge.read_claims(folder / "claims.parquet")
     found = {"claims": {claim.name: claim for claim in claims}, "made": made}
     if (folder / LAWS).is_file():
-        laws = read_json(folder / LAWS)
+        laws = read_json(folder / LAWS, inputs.LAWS)
         found |= {
             "laws": laws,
             "peaks": report_tables.peaks(laws),

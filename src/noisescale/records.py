@@ -1,8 +1,13 @@
-"""Result tables: typed Parquet with provenance, written whole or not at all, checked when read."""
+"""Result tables: typed Parquet with provenance, written whole or not at all, checked when read.
+
+Parquet has checksums for its data, but none for its headers; so a table carries a digest of what
+it says. (The ``.sha256`` beside it is for Snakemake, and may lag behind when a writer is killed.)
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -17,12 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from noisescale.errors import RecordError
+from noisescale.sealed import digest_of
 
 SCHEMA_VERSION = 1
 _KEY = b"noisescale"
+_AGAIN = "delete the file and run the workflow again"
 
 RUNS = pa.schema(
     [
@@ -118,10 +126,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise RecordError(
-            f"{path}: cannot be written ({error.strerror}); make the folder writable or choose "
-            "another one with --directory"
-        ) from error
+        raise unwritable(path, error) from error
     os.close(handle)
     # mkstemp is private to its owner; results are as readable as any other new file.
     umask = os.umask(0)
@@ -135,9 +140,19 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(name, path)
         _flush(path.parent)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise unwritable(path, error) from error
     finally:
-        Path(name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> RecordError:
+    """Return the error that says why a file cannot be written, and what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mend = "make room" if full else "make the folder writable or choose another with --directory"
+    return RecordError(
+        f"{path}: cannot be written ({error.strerror or error}); {mend}, and run the workflow again"
+    )
 
 
 def _flush(path: Path) -> None:
@@ -152,7 +167,7 @@ def _flush(path: Path) -> None:
 def remove_leftovers(path: Path) -> None:
     """Delete what killed processes have left of attempts to write `path`, or what it names.
 
-    No other process may be writing it.
+    No other process may be writing it, see `noisescale.alone`.
     """
     path = Path(path)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
@@ -165,13 +180,26 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def fits_checksum(path: Path) -> bool:
+    """Return whether a file is what the ``.sha256`` beside it says."""
+    try:
+        text = Path(f"{path}.sha256").read_text(encoding="utf-8")
+        return text == _checksum(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checksum(path: Path) -> str:
+    return f"{sha256(path)}  {Path(path).name}\n"
+
+
 def write_checksum(path: Path) -> None:
     """Write ``path.sha256`` in the format of ``sha256sum``.
 
     It is what Snakemake compares in place of a large file's time of change: a touched or copied
     result re-runs nothing.
     """
-    write_text(Path(f"{path}.sha256"), f"{sha256(path)}  {Path(path).name}\n")
+    write_text(Path(f"{path}.sha256"), _checksum(path))
 
 
 def sha256(path: Path) -> str:
@@ -191,9 +219,18 @@ def write_table(path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[s
         Columns as in `schema`; cast to its types.
     metadata
         JSON-ready; stored under the key ``noisescale`` with the schema's version.
+
+    Raises
+    ------
+    RecordError
+        The file cannot be written, or a number that must be finite is not.
     """
     metadata = {"schema_version": SCHEMA_VERSION} | metadata
     table = table.select(schema.names).cast(schema)
+    _check_values(path, table)
+    # As its reader will see it: lists for tuples, text for keys.
+    metadata = json.loads(json.dumps(metadata))
+    metadata["digest"] = _digest(table, metadata)
     table = table.replace_schema_metadata({_KEY: json.dumps(metadata).encode()})
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
@@ -206,19 +243,56 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     Raises
     ------
     RecordError
-        The file is missing, damaged, of another schema, or from another version.
+        The file is missing, damaged, of another schema, or from another version, or a number that
+        must be finite is not.
     """
-    read_metadata(path)
+    metadata = read_metadata(path)
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
+        # Not partitioned: else an "=" in the name of a folder would make a column.
+        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
     if not table.schema.equals(schema):
         raise RecordError(
-            f"{path}: its columns are not those of noisescale's schema {SCHEMA_VERSION}; "
-            "delete the file and run the workflow again"
+            f"{path}: its columns are not those of noisescale's schema {SCHEMA_VERSION}; {_AGAIN}"
         )
+    _check_values(path, table)
+    # Tables of earlier versions have none.
+    if metadata.pop("digest", None) not in (None, _digest(table, metadata)):
+        raise _damaged(path, "its content is not that of its digest")
     return table
+
+
+def is_sound(path: Path) -> bool:
+    """Return whether a file is a table of ours that its own digest vouches for."""
+    for schema in (RUNS, EVIDENCE, CLAIMS, AGREEMENT):
+        with contextlib.suppress(RecordError):
+            read_table(path, schema)
+            return "digest" in read_metadata(path)
+    return False
+
+
+def _digest(table: pa.Table, metadata: dict[str, Any]) -> str:
+    """Return a digest of a table's values and its provenance, however a file encodes them."""
+    digest = hashlib.sha256(digest_of(metadata).encode())
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        digest.update(f"{name} {column.type} {len(column)} ".encode())
+        digest.update(column.is_null().to_numpy().tobytes())
+        if pa.types.is_string(column.type):
+            digest.update(json.dumps(column.to_pylist()).encode())
+        else:
+            digest.update(column.fill_null(0).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _check_values(path: Path, table: pa.Table) -> None:
+    """Check that numbers are finite where none may be absent."""
+    for field in table.schema:
+        if field.nullable or not pa.types.is_floating(field.type):
+            continue
+        if not pc.all(pc.is_finite(table[field.name]), min_count=0).as_py():
+            raise RecordError(f"{path}: {field.name} has values that are not finite; {_AGAIN}")
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -229,25 +303,21 @@ def read_metadata(path: Path) -> dict[str, Any]:
     try:
         stored = pq.read_metadata(path).metadata or {}
         metadata = json.loads(stored[_KEY])
-    except KeyError as error:
+        version = metadata["schema_version"]
+    except (KeyError, TypeError) as error:
         raise RecordError(
             f"{path}: not written by noisescale; move it away and run the workflow again"
         ) from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
-    if metadata["schema_version"] != SCHEMA_VERSION:
-        raise RecordError(
-            f"{path}: schema version {metadata['schema_version']}, expected {SCHEMA_VERSION}; "
-            "delete the file and run the workflow again"
-        )
+    if version != SCHEMA_VERSION:
+        raise RecordError(f"{path}: schema version {version}, expected {SCHEMA_VERSION}; {_AGAIN}")
     return metadata
 
 
-def _damaged(path: Path, error: Exception) -> RecordError:
-    return RecordError(
-        f"{path}: damaged or truncated ({str(error).splitlines()[0]}); "
-        "delete the file and run the workflow again"
-    )
+def _damaged(path: Path, reason: object) -> RecordError:
+    first = (str(reason).splitlines() or [type(reason).__name__])[0]
+    return RecordError(f"{path}: damaged or truncated ({first}); {_AGAIN}")
 
 
 def provenance() -> dict[str, Any]:

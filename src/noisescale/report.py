@@ -195,7 +195,12 @@ def caption(path: Path) -> tuple[str, str]:
     from docutils.writers.html5_polyglot import Writer
     from markupsafe import Markup
 
-    text = _read(path).decode("utf-8")
+    try:
+        text = _read(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordError(
+            f"{path}: damaged, not text; delete the file and run the workflow again"
+        ) from error
     # A caption cannot read files nor bring HTML of its own.
     settings = {"raw_enabled": False, "file_insertion_enabled": False, "report_level": 5}
     html = publish_parts(text, writer=Writer(), settings_overrides=settings)["body"]

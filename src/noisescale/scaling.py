@@ -6,13 +6,11 @@ B_opt ∝ ε, B_opt ∝ N, B_opt ∝ 1/(1 − m): exponent 1 in each.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 
 from noisescale import records
 from noisescale.collapse import collapse
@@ -20,6 +18,8 @@ from noisescale.curves import percentiles
 from noisescale.joint import bends, joint, prediction
 from noisescale.law import SCALES, fit_law
 from noisescale.peaks import Peaks, find_peaks
+from noisescale.sealed import seal
+from noisescale.soundness import read_runs
 from noisescale.study import Statistics, Study
 
 THEORY = 1.0
@@ -192,9 +192,8 @@ def main(study_path: Path, runs_path: Path, output: Path) -> None:
     RecordError
         The table of runs cannot be read, or lacks wanted runs.
     """
-    study = Study.from_json(Path(study_path).read_text(encoding="utf-8"))
-    table = records.read_table(runs_path, records.RUNS)
+    study = Study.read(study_path)
     # A peak is one of last evaluations; the rest, nineteen rows of twenty, need not be in pandas.
-    runs = table.filter(pc.equal(table["update"], table["updates"])).to_pandas()
+    runs = read_runs(runs_path, study, last_only=True)
     laws = {"schema_version": records.SCHEMA_VERSION} | scaling_laws(study, runs)
-    records.write_text(output, json.dumps(laws, indent=1, allow_nan=False) + "\n")
+    records.write_text(output, seal(laws, indent=1, allow_nan=False) + "\n")

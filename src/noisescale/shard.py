@@ -11,7 +11,8 @@ import pyarrow as pa
 import torch
 
 from noisescale import cost, records
-from noisescale.data import load
+from noisescale.alone import alone
+from noisescale.data import Dataset, load
 from noisescale.errors import NoisescaleError, RecordError
 from noisescale.fingerprint import engine_fingerprint
 from noisescale.grid import runs_of
@@ -26,17 +27,27 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
 
     Rows of the present file are kept if they come from the same data and the same arithmetic,
     also those that the study no longer wants. A file that lacks nothing is left as it is. What an
-    interrupted call has done is in the `Journal` beside the file, until the file has it.
+    interrupted call has done is in the `Journal` beside the file, until the file has it. Of two
+    calls at once, the second waits for the first.
     """
-    study = Study.from_json(Path(study_path).read_text())
+    study = Study.read(study_path)
     dataset = load(data_path)
+    with alone(output) as sure:
+        if sure:
+            records.remove_leftovers(output)
+        bring_up_to_date(study, dataset, shard, output, threads)
+
+
+def bring_up_to_date(
+    study: Study, dataset: Dataset, shard: str, output: Path, threads: int
+) -> None:
+    """Train what a shard's file lacks, and write the file."""
     wanted = runs_of(study, shard)
     mine = identity(study, dataset.digest)
     kept, jobs = reusable(output, mine)
     present = set(kept["run_id"].unique().to_pylist())
     missing = [run for run in wanted if run.run_id not in present]
     print(f"{shard}: {len(present)} runs kept, {len(missing)} to train", file=sys.stderr)
-    records.remove_leftovers(output)
     journal = Journal(Path(f"{output}.journal"), mine, missing)
     if not missing:
         records.write_checksum(output)
@@ -93,9 +104,8 @@ def reusable(path: Path, mine: dict[str, str | int]) -> tuple[pa.Table, list[dic
         if any(metadata.get(key) != value for key, value in mine.items()):
             print(f"{path}: of other data or another engine; training anew", file=sys.stderr)
             return nothing
-        return records.read_table(path, records.RUNS).replace_schema_metadata(None), metadata[
-            "jobs"
-        ]
+        table = records.read_table(path, records.RUNS).replace_schema_metadata(None)
+        return table, list(metadata.get("jobs", ()))
     except RecordError as error:
         print(f"{error}; training anew", file=sys.stderr)
         return nothing

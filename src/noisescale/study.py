@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from noisescale.errors import RecordError
+from noisescale.sealed import seal, unseal
 
 BatchSize = int | str
 """A number of examples, or ``"full"``: the whole training set."""
@@ -102,12 +105,18 @@ class Study:
 
     def to_json(self) -> str:
         """Return the study as JSON text; `from_json` is its inverse."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+        return seal(asdict(self), indent=1, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Study:
-        """Return the study that `to_json` wrote."""
-        d = json.loads(text)
+        """Return the study that `to_json` wrote.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, AttributeError
+            The text is damaged, or something else.
+        """
+        d = unseal(text)
         return cls(
             **d
             | {
@@ -117,6 +126,23 @@ class Study:
                 "statistics": Statistics(**d["statistics"]),
             }
         )
+
+    @classmethod
+    def read(cls, path: Path) -> Study:
+        """Return the study in a file.
+
+        Raises
+        ------
+        RecordError
+            The file is missing, damaged, or something else.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordError(
+                f"{path}: not a study, or damaged ({type(error).__name__}: {error}); "
+                "delete the file and run the workflow again"
+            ) from error
 
 
 def _experiment(d: dict[str, Any]) -> Experiment:

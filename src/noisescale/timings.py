@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,14 @@ def read(folder: Path) -> list[Timing]:
     found: dict[str, list[float]] = {}
     for path in sorted(Path(folder).rglob("*.tsv")):
         stage = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
         try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file, delimiter="\t"))
             seconds = float(rows[-1]["s"])
-        except (IndexError, KeyError, TypeError, ValueError):
+        except (OSError, csv.Error, IndexError, KeyError, TypeError, ValueError):
             continue  # a file of something else, or cut off: a time less in a table
+        if not 0 <= seconds < math.inf:
+            continue
         found.setdefault(stage, []).append(seconds)
     timings = [Timing(stage, len(seconds), sum(seconds)) for stage, seconds in found.items()]
     return sorted(timings, key=lambda timing: -timing.seconds)

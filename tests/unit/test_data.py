@@ -10,6 +10,7 @@ import pickle
 import shutil
 import socket
 import threading
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -289,6 +290,21 @@ def test_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     with pytest.raises(DataError) as excinfo:
         prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
     assert one_line(excinfo, "unpacks to")
+
+
+def test_zip_bomb_that_lies_about_its_size_is_not_unpacked(tmp_path):
+    """Its headers say 200 bytes where there are 64 million."""
+    path, size = tmp_path / "bomb.npz", 2**26
+    rewritten(path, X_train=header((12, 6)) + bytes(size))
+    told, true = (len(header((12, 6))) + n for n in (72, size))
+    content = path.read_bytes()
+    assert content.count(true.to_bytes(4, "little")) == 2
+    path.write_bytes(content.replace(true.to_bytes(4, "little"), told.to_bytes(4, "little")))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="damaged"):
+        prepare(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")
+    assert tracemalloc.get_traced_memory()[1] < size / 8
+    tracemalloc.stop()
 
 
 def test_a_pickle_is_never_executed(tmp_path):

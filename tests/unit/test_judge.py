@@ -12,6 +12,7 @@ from synthetic import synthetic_study, write_synthetic
 from noisescale import figures, judge, records, report, scaling
 from noisescale.agreement import agreement
 from noisescale.claims import claims
+from noisescale.errors import RecordError
 from noisescale.figures.inputs import read
 from noisescale.verdicts import Claim
 
@@ -107,3 +108,11 @@ def test_agreement_is_the_distance_of_the_minima_and_the_rank_correlation():
 def test_one_seed_has_no_interval_and_a_constant_no_rank_correlation():
     (row,) = agreement(sweep([[1, 2, 3]], [[2, 2, 2]]), 0.95).to_dict("records")
     assert np.isnan(row["decades_low"]) and np.isnan(row["rank_correlation"])
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_caption_that_cannot_be_read_is_one_line(folder, tmp_path, content):
+    if content is not None:
+        (tmp_path / "scaling_laws.rst").write_bytes(content)
+    with pytest.raises(RecordError, match=r"scaling_laws\.rst: cannot be read"):
+        judge.main(*paths(folder), tmp_path, tmp_path / "out")

@@ -1,6 +1,8 @@
 """Locks that outlive their owner are removed; those of the living, or of elsewhere, stay."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
@@ -63,3 +65,21 @@ def test_a_damaged_signature_removes_nothing(state, content):
     (state / "noisescale.owner").write_text(content)
     assert not owner.release_of_the_dead(state)
     assert (state / "locks").exists()
+
+
+def test_those_who_are_at_work_are_named(state):
+    owner.sign(state)
+    line = owner.of_the_living(state)
+    assert f"process {os.getpid()} on {socket.gethostname()}, works here; wait" in line
+    assert str(state.parent) in line and "\n" not in line
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"place": 1, "process": []}', "\x00"])
+def test_locks_without_a_name_are_told_too(state, content):
+    (state / "noisescale.owner").write_text(content)
+    assert "an unknown machine" in owner.of_the_living(state)
+
+
+def test_where_there_are_no_locks_nobody_is_at_work(tmp_path):
+    owner.sign(tmp_path)
+    assert owner.of_the_living(tmp_path) is None

@@ -12,7 +12,7 @@ from synthetic import synthetic_study, write_synthetic
 
 from noisescale import figures, judge, records, report_tables
 from noisescale.errors import RecordError
-from noisescale.figures.inputs import read_json
+from noisescale.figures.inputs import LAWS, read_json
 from noisescale.published import CHECKS, STORY, publish, redraw, story
 
 ROOT = Path(__file__).parents[2]
@@ -61,13 +61,13 @@ def test_what_is_drawn_again_is_what_was_published(published, tmp_path):
 def test_the_peaks_are_those_of_the_laws(published):
     table = pd.read_csv(published / "peaks.csv", keep_default_na=False, na_values=[""])
     assert list(table["batch_opt"]) == pytest.approx(
-        [peak["batch_opt"] for peak in read_json(published / "scaling_laws.json")["peaks"]]
+        [peak["batch_opt"] for peak in read_json(published / "scaling_laws.json", LAWS)["peaks"]]
     )
 
 
 def test_the_story_quotes_what_was_measured(published):
     claims = {c.name: c for c in judge.read_claims(published / "claims.parquet")}
-    peaks = read_json(published / "scaling_laws.json")["peaks"]
+    peaks = read_json(published / "scaling_laws.json", LAWS)["peaks"]
     start = f"{claims['The generalization gap'].number}; {len(peaks)} peaks; "
     assert (published / "README.md").read_text().startswith(start)
 
@@ -77,7 +77,7 @@ def test_the_story_quotes_the_studies_beside_it(published, tmp_path):
     template = tmp_path / STORY
     template.write_text("{{ checks.wide.peaks | length }} and {{ peaks | length }}")
     told = story(template, published, tmp_path / CHECKS)
-    n = len(read_json(published / "scaling_laws.json")["peaks"])
+    n = len(read_json(published / "scaling_laws.json", LAWS)["peaks"])
     assert told == f"{n} and {n}"
 
 
@@ -129,7 +129,7 @@ def equal(a, b, where="") -> None:
 def test_the_published_numbers_are_those_of_the_published_data(folder, tmp_path):
     redraw(folder, CAPTIONS, tmp_path)
     for laws in folder.glob("scaling_laws.json"):
-        equal(read_json(laws), read_json(tmp_path / laws.name))
+        equal(read_json(laws, LAWS), read_json(tmp_path / laws.name, LAWS))
     for csv in folder.glob("*.csv"):
         if csv.name != "peaks.csv":
             tables = [pd.read_csv(path) for path in (csv, tmp_path / "figures" / csv.name)]

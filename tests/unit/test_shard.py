@@ -2,6 +2,9 @@
 
 import dataclasses
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +186,66 @@ def test_a_job_that_is_stopped_goes_on_to_the_same_table(job, monkeypatch):
         [job.output.name, f"{job.output.name}.sha256"]
     )
     assert not leftover.exists()
+
+
+STAGE = """
+import sys
+from noisescale import __main__, journal
+__main__.settle_environment()
+journal.SECONDS_BETWEEN = 0.1
+sys.exit(__main__.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def stage(tmp_path, data):
+    """Start the training job of a study's one shard, with a journal that is often written."""
+
+    def start(study, name):
+        study_path = tmp_path / "study.json"
+        study_path.write_text(study.to_json())
+        (shard_name,) = shards(study)
+        log = tmp_path / f"{name}.log"
+        command = [sys.executable, "-c", STAGE, "--log", log, "train", "--shard", shard_name]
+        command += ["--study", study_path, "--data", data, "--output", tmp_path / "shard.parquet"]
+        return subprocess.Popen(command), log
+
+    return start
+
+
+def long(study):
+    experiment = study.experiments["learning_rate"]
+    longer = dataclasses.replace(experiment, axes=experiment.axes | {"updates": [4000]})
+    return dataclasses.replace(study, experiments={"learning_rate": longer})
+
+
+def test_a_training_that_is_killed_outright_goes_on_to_the_same_table(job, stage):
+    undisturbed, _ = job(long(study()))
+    job.output.unlink()
+    journal = Path(f"{job.output}.journal")
+    process, _ = stage(long(study()), "killed")
+    while not journal.exists():
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not job.output.exists()
+    process, log = stage(long(study()), "resumed")
+    assert process.wait() == 0
+    assert "journal: " in log.read_text() and not journal.exists()
+    resumed = records.read_table(job.output, records.RUNS).to_pandas()
+    assert resumed.drop(columns="train_seconds").equals(undisturbed.drop(columns="train_seconds"))
+
+
+def test_of_two_trainings_at_once_the_second_finds_the_work_of_the_first(job, stage):
+    both = [stage(long(study()), name) for name in ("one", "other")]
+    assert [process.wait() for process, _ in both] == [0, 0]
+    texts = sorted((log.read_text() for _, log in both), key=len)
+    assert sum("8 runs kept, 0 to train" in text for text in texts) == 1
+    assert sum("0 runs kept, 8 to train" in text for text in texts) == 1
+    metadata = records.read_metadata(job.output)
+    assert [done["trained"] for done in metadata["jobs"]] == [8]
+    assert not list(job.output.parent.glob("shard.parquet.*lock"))
 
 
 def test_a_gpu_that_is_wanted_and_not_there_is_one_line(monkeypatch):

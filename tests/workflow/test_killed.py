@@ -1,12 +1,16 @@
 """A call that is killed outright costs nothing that was finished, and the next one goes on."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import pyarrow.parquet as pq
 from tiny_workflow import RUNS
+
+from reliability.study import Study
 
 TARGET = "results/tiny/runs.parquet"
 
@@ -29,6 +33,8 @@ def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(f
     wait_for((fresh.results / "study.json").exists, first)
     beside = fresh(TARGET)
     assert beside.status != 0 and "Directory cannot be locked" in beside.text
+    line = f"noisescale: {fresh.folder}: another call, process {first.pid} on "
+    assert any(said.startswith(line) for said in beside.text.splitlines())
     assert "Traceback" not in beside.text
 
     wait_for(lambda: list(fresh.results.glob("runs/**/*.sha256")), first)
@@ -43,3 +49,26 @@ def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(f
     there = {"1-7": 8, "8-63": 4}[finished.parent.name.partition("~")[2]]
     assert f"{RUNS} runs wanted, {there} up to date" in call.text
     assert call.trained == RUNS - there
+
+
+def test_what_a_killed_snakemake_leaves_in_training_is_not_trained_twice(fresh):
+    study = Study(fresh.folder, fresh.settings)
+    first = study.start(TARGET)
+    wait_for(study.training, first)
+    first.kill()
+    first.wait()
+    assert study.training(), "the training goes on alone"
+    call = fresh(TARGET)
+    assert call.status == 0, call.text
+    assert "an earlier call was killed; going on from there" in call.text
+    assert not study.training()
+    trained = [
+        [
+            job["trained"]
+            for job in json.loads(pq.read_metadata(path).metadata[b"noisescale"])["jobs"]
+        ]
+        for path in fresh.results.glob("runs/**/*.parquet")
+    ]
+    assert sorted(trained) == [[4], [8]]
+    left = [path for path in fresh.results.glob("runs/**/*") if path.is_file()]
+    assert {path.suffix for path in left} == {".parquet", ".sha256"}

@@ -11,6 +11,7 @@ from noisescale import figures, owner
 from noisescale.config import load_study
 from noisescale.errors import NoisescaleError
 from noisescale.grid import SHARD
+from noisescale.mend import mend
 from noisescale.plan import Plan, code, export_python, short, shown
 from noisescale.records import write_text
 
@@ -21,10 +22,15 @@ try:
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
     if workflow.is_main_process:
         PLAN.check()
+        # Also before a dry run, which Snakemake cannot be told from others as yet: what is damaged
+        # is to be counted.
+        owner.release_of_the_dead(Path(".snakemake"))
+        if others := owner.of_the_living(Path(".snakemake")):
+            print(others, file=sys.stderr)
+        else:
+            mend(PLAN)
         # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.
         print(PLAN.summary(workflow.resource_settings.cores), file=sys.stderr)
-        if not workflow.dryrun:
-            owner.release_of_the_dead(Path(".snakemake"))
 except NoisescaleError as error:
     sys.exit(f"noisescale: {error}")
 

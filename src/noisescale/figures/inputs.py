@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from noisescale import records
 from noisescale.errors import RecordError
+from noisescale.sealed import unseal
+from noisescale.soundness import read_evidence, read_runs
 from noisescale.study import Study
+
+LAWS = ("statistics", "peaks", "exponents", "joint", "prediction", "bends", "collapse")
+"""What ``scaling_laws.json`` has, see `noisescale.scaling.scaling_laws`."""
 
 
 @dataclass(frozen=True)
@@ -43,34 +47,32 @@ def read(
     Raises
     ------
     RecordError
-        A file is missing, damaged, or not one of ours.
+        A file is missing, damaged, not one of ours, or lacks something that the study wants.
     """
+    study = Study.read(study_path)
     return Inputs(
-        study=read_study(study_path),
-        runs=runs_path and records.read_table(runs_path, records.RUNS).to_pandas(),
-        evidence=evidence_path and records.read_table(evidence_path, records.EVIDENCE).to_pandas(),
-        laws=laws_path and read_json(laws_path),
+        study=study,
+        runs=runs_path and read_runs(runs_path, study),
+        evidence=evidence_path and read_evidence(evidence_path, study),
+        laws=laws_path and read_json(laws_path, LAWS),
     )
 
 
-def read_study(path: Path) -> Study:
-    """Return the study that `Study.to_json` wrote to a file."""
-    try:
-        return Study.from_json(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _unreadable(path, error) from error
+def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """Return the contents of a sealed JSON file that has these keys.
 
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the contents of a JSON file."""
+    Raises
+    ------
+    RecordError
+        The file is missing, damaged, or something else.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = unseal(Path(path).read_text(encoding="utf-8"))
+        if absent := set(keys) - content.keys():
+            raise ValueError(f"no {min(absent)}")
+        return content
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> RecordError:
-    return RecordError(
-        f"{path}: cannot be read ({type(error).__name__}: {error}); "
-        "delete the file and run the workflow again"
-    )
+        raise RecordError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}); "
+            "delete the file and run the workflow again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Faults, injected into the real workflow, and what becomes of them."""

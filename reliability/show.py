@@ -1,0 +1,56 @@
+"""The outcomes, as lines and as a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from noisescale import records
+from reliability.outcome import Outcome
+
+TEXT = Path(__file__).parent / "page.md"
+
+
+def line(name: str, outcome: Outcome, seconds: float) -> str:
+    """Return an outcome as a line; what was said, and what was not well, in full."""
+    text = f"{name}: {outcome.survived} of {outcome.tries} survived, {outcome.rows_lost} rows lost"
+    text += f", {seconds:.0f} s"
+    if outcome.said:
+        text += f"\n    {outcome.said}"
+    return text + "".join(f"\n    WRONG: {wrong}" for wrong in outcome.wrong)
+
+
+def keep(path: Path, name: str, outcome: Outcome) -> None:
+    """Write an outcome to a file, beside those of other faults."""
+    outcomes = read(path) | {name: outcome}
+    plain = {name: asdict(outcome) for name, outcome in outcomes.items()}
+    records.write_text(path, json.dumps(plain, indent=1))
+
+
+def read(path: Path) -> dict[str, Outcome]:
+    """Return the outcomes in a file; none where there is no file."""
+    if not path.exists():
+        return {}
+    return {name: Outcome(**fields) for name, fields in json.loads(path.read_text()).items()}
+
+
+def write(path: Path, outcomes: dict[str, Outcome | None], seed: int) -> None:
+    """Write the page: the table, and how each fault is survived."""
+    rows = ["| Fault | Tried | Survived | Rows lost | Result equal |", "|---|---|---|---|---|"]
+    for name, outcome in outcomes.items():
+        cells = ["not tried", "", "", ""]
+        if outcome is not None:
+            equal = "yes" if outcome.sound else "**no**"
+            cells = [outcome.tries, outcome.survived, outcome.rows_lost, equal]
+        rows.append("| " + " | ".join(map(str, [name, *cells])) + " |")
+    made = records.provenance()
+    names = ("python", "snakemake", "torch", "numpy", "pyarrow")
+    versions = ", ".join(f"{name} {made['versions'][name]}" for name in names)
+    machine = made["machine"]
+    how = (
+        f"Measured on {made['created'][:10]}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['system']}; {versions}; seed {seed}."
+    )
+    text = TEXT.read_text(encoding="utf-8")
+    records.write_text(path, text.replace("{table}", "\n".join(rows)).replace("{how}", how))
