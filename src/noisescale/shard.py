@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from noisescale import cost, records
+from noisescale import cost, gpu, records
+from noisescale.alone import alone
 from noisescale.data import load
 from noisescale.errors import NoisescaleError, RecordError
 from noisescale.fingerprint import engine_fingerprint
@@ -26,8 +27,16 @@ def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: i
 
     Rows of the present file are kept if they come from the same data and the same arithmetic,
     also those that the study no longer wants. A file that lacks nothing is left as it is. What an
-    interrupted call has done is in the `Journal` beside the file, until the file has it.
+    interrupted call has done is in the `Journal` beside the file, until the file has it. While
+    another process is at work on the file, this one waits.
     """
+    with alone(output):
+        _bring_up_to_date(study_path, data_path, shard, output, threads)
+
+
+def _bring_up_to_date(
+    study_path: Path, data_path: Path, shard: str, output: Path, threads: int
+) -> None:
     study = Study.from_json(Path(study_path).read_text())
     dataset = load(data_path)
     wanted = shards(study)[shard]
@@ -134,11 +143,13 @@ def choose_device(wanted: str) -> str:
         ``cuda`` is wanted and there is none.
     """
     found = torch.cuda.is_available()
+    if wanted == "auto":
+        return "cuda" if found and gpu.permitted() else "cpu"
     if wanted == "cuda" and not found:
         raise NoisescaleError(
             "device: cuda, but torch finds no CUDA device; set device: auto to train on the CPU"
         )
-    return "cuda" if found and wanted != "cpu" else "cpu"
+    return wanted
 
 
 def device_name(device: str) -> str:
