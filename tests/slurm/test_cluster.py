@@ -37,9 +37,14 @@ def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     )
     call = on_cluster(TABLE, "--retries", "0")
     assert call.status == 1
-    named = re.search(r"log: (\S*logs/train/\S+\.log)", call.text)[1]
-    assert FIRST in named
-    assert "a fault for the test" in (on_cluster.folder / named).read_text()
+    message = call.text.partition("Error in rule train:")[2]
+    ours, slurms = (
+        next(log for log in re.findall(r"[^\s,()]+\.log", message) if folder in log)
+        for folder in ("results/tiny/logs/train", ".snakemake/slurm_logs")
+    )
+    assert FIRST in ours and FIRST.partition("~")[0] in slurms
+    for log in (ours, slurms):
+        assert "a fault for the test" in (on_cluster.folder / log).read_text()
     done = [path.parent.name for path in on_cluster.results.glob("runs/**/*.parquet")]
     assert done == [SECOND]
 
@@ -76,15 +81,11 @@ def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, a
     struck = on_cluster.jobs("train")[0]
     (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == struck.id)
     blow(struck)
-
-    def second_process():
-        for job in on_cluster.jobs("train"):
-            # SLURM waits for two minutes before it starts a job again.
-            if job.state == "PENDING" and job.id == struck.id:
-                slurm("scontrol", "update", f"JobId={job.id}", "StartTime=now")
-        return on_cluster.held()[shard][1:]
-
-    ((second, _),) = until(second_process)
+    if again == "is started again by SLURM":
+        until(lambda: (struck.id, "PENDING") in [(job.id, job.state) for job in on_cluster.jobs()])
+        # It would wait for two minutes.
+        slurm("scontrol", "update", f"JobId={struck.id}", "StartTime=now")
+    ((second, _),) = until(lambda: on_cluster.held()[shard][1:])
     attempt = next(job for job in on_cluster.jobs("train") if job.id == second)
     if again == "is started again by SLURM":
         assert attempt.id == struck.id
@@ -105,7 +106,8 @@ def test_a_killed_snakemake_trains_nothing_twice_though_its_jobs_still_run(on_cl
     on_cluster.kill()
 
     on_cluster.start(TABLE)
-    until(lambda: "another process is at work on it" in on_cluster.log(second))
+    for shard in (first, second):
+        until(lambda shard=shard: "another process is at work on it" in on_cluster.log(shard))
     assert len(on_cluster.jobs("train")) == 4
     on_cluster.let_go()
     on_cluster.ends_well()
