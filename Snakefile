@@ -18,8 +18,16 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 
 
+# On a cluster, these seconds are not worth a job; and only its login nodes may reach the internet.
 localrules:
     all,
+    data,
+    collect,
+    figures_evidence,
+    figures_curves,
+    figures_laws,
+    judge,
+    report,
 
 
 # Not a rule: a file that every job depends on, but that must not re-run any, would have to be an

@@ -1,17 +1,18 @@
-"""One process at a time: a second training of a shard waits for the first, and finds its work.
+"""One process at a time, on whichever machine: a second training of a shard waits for the first.
 
-A Snakemake that is killed may leave a job behind, which goes on while the next call starts the
-same one.
+A Snakemake that is killed outright may leave jobs running, here or on a cluster, and the next call
+starts them again, beside the old ones.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
+import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from noisescale.records import unwritable
 
@@ -20,46 +21,35 @@ from noisescale.records import unwritable
 def alone(path: Path) -> Iterator[bool]:
     """Within the block, be the only process that works on a file.
 
-    The lock is the system's: it ends with the process, however that ends. Gives False where the
-    file system has no locks: then others may be at work, too.
+    The lock is one byte of the file ``.lock`` beside `path`: that file is never removed, which
+    nobody could do safely, and the system frees the byte when the process ends, however it does.
+    Gives False where the file system has no locks: then others may be at work, too.
 
     Raises
     ------
     RecordError
         The folder cannot be written to.
     """
-    lock = Path(f"{path}.lock")
+    path = Path(path)
+    lock = path.with_name(".lock")
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = _locked(lock)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(lock, "ab")  # noqa: SIM115
     except OSError as error:
         raise unwritable(lock, error) from error
+    with file:
+        yield _lock(file, path)
+
+
+def _lock(file: BinaryIO, path: Path) -> bool:
+    byte = int.from_bytes(hashlib.blake2b(path.name.encode(), digest_size=4).digest())
     try:
-        yield handle is not None
-    finally:
-        lock.unlink(missing_ok=True)
-        if handle is not None:
-            os.close(handle)
-
-
-def _locked(lock: Path) -> int | None:
-    """Return the open file that is locked, once it is; None where there are no locks."""
-    while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"{lock}: another process is at work; waiting for it", file=sys.stderr)
-                fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as error:
-            print(f"{lock}: no locks here ({error.strerror}); going on", file=sys.stderr)
-            os.close(handle)
-            return None
-        # The process before has deleted the file that it had locked: then this lock is of none.
-        try:
-            if os.path.samestat(os.fstat(handle), lock.stat()):
-                return handle
-        except FileNotFoundError:
-            pass
-        os.close(handle)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except (BlockingIOError, PermissionError):  # POSIX leaves open which of them
+            print(f"{path}: another process is at work on it; waiting for its end", file=sys.stderr)
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, byte)
+    except OSError as error:
+        print(f"{path}: no locks here ({error.strerror}); going on", file=sys.stderr)
+        return False
+    return True

@@ -121,13 +121,15 @@ class Journal(Keeper):
     def stopping(self) -> Iterator[None]:
         """Within the block, let SIGTERM and SIGINT end the process once all is written.
 
-        A second signal ends it at once.
+        A second SIGINT ends it at once; a second SIGTERM, which SLURM sends at a time limit, is
+        no other than the first.
         """
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
         def stop(number: int, frame: object) -> None:
             self._stop = signal.Signals(number)
-            signal.signal(number, before[number])
+            if number == signal.SIGINT:
+                signal.signal(number, before[number])
 
         for number in before:
             signal.signal(number, stop)

@@ -17,7 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from noisescale import cost
+from noisescale import cost, gpu
 from noisescale.cost import Shape
 from noisescale.errors import DataError, RecordError
 from noisescale.grid import Run, digest, runs_of, shards
@@ -109,7 +109,7 @@ class Plan:
     def gpus(self) -> int:
         """GPUs that a training job asks for: one, unless the study keeps to the CPU."""
         if self.study.device == "auto":
-            return int(bool(glob.glob("/dev/nvidia[0-9]*")))
+            return int(gpu.permitted() and bool(glob.glob("/dev/nvidia[0-9]*")))
         return int(self.study.device == "cuda")
 
     def minutes(self, shard: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from noisescale import cost, records
+from noisescale import cost, gpu, records
 from noisescale.alone import alone
 from noisescale.data import Dataset, load
 from noisescale.errors import NoisescaleError, RecordError
@@ -144,11 +144,13 @@ def choose_device(wanted: str) -> str:
         ``cuda`` is wanted and there is none.
     """
     found = torch.cuda.is_available()
+    if wanted == "auto":
+        return "cuda" if found and gpu.permitted() else "cpu"
     if wanted == "cuda" and not found:
         raise NoisescaleError(
             "device: cuda, but torch finds no CUDA device; set device: auto to train on the CPU"
         )
-    return "cuda" if found and wanted != "cpu" else "cpu"
+    return wanted
 
 
 def device_name(device: str) -> str:

@@ -74,7 +74,7 @@ cmd_install() {
         chmod 755 /usr/sbin/policy-rc.d
         made=1
     fi
-    apt-get install -y -qq --no-install-recommends "${PACKAGES[@]}" >/tmp/slurm-install.log 2>&1 ||
+    apt-get install -y -qq -o DPkg::Lock::Timeout=120 --no-install-recommends "${PACKAGES[@]}" >/tmp/slurm-install.log 2>&1 ||
         die "apt-get failed, see /tmp/slurm-install.log"
     [[ -z $made ]] || rm -f /usr/sbin/policy-rc.d
 }

@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
+import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tiny_workflow import SETTINGS, Workflow, copy_of_repository
 
+from noisescale import records
+
 HERE = Path(__file__).parent
 DAEMONS = "/usr/local/sbin:/usr/sbin:/sbin"
+PATIENCE = 240
+"""Seconds until something that has to happen is given up."""
+
+
+def slurm(*call: str) -> str:
+    """Call one of SLURM's commands; return what it says."""
+    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, f"{' '.join(call)}: {done.stderr}"
+    return done.stdout
+
+
+def until(condition):
+    """Wait until a condition holds, and return what it is."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"in vain for {PATIENCE} s: {condition}")
 
 
 @pytest.fixture(scope="session")
@@ -19,40 +45,136 @@ def cluster():
     pytest.importorskip("snakemake_executor_plugin_slurm")
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("SLURM's daemons are started as root")
+    if not shutil.which("apt-get"):
+        pytest.skip("no SLURM: Debian's packages are wanted")
     os.environ["PATH"] += f":{DAEMONS}"
+
+    def manage(what):
+        call = [HERE / "cluster.sh", what]
+        return subprocess.run(call, capture_output=True, text=True, check=False, timeout=300)
+
     try:
-        call = [HERE / "cluster.sh", "start"]
-        started = subprocess.run(call, capture_output=True, text=True, check=False, timeout=240)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        started = manage("start")
+        if started.returncode:
+            pytest.skip(f"no SLURM: {started.stderr.strip()[-300:]}")
+        yield
+    except subprocess.TimeoutExpired as error:
         pytest.skip(f"no SLURM: {error}")
-    if started.returncode:
-        subprocess.run([HERE / "cluster.sh", "stop"], capture_output=True, check=False)
-        pytest.skip(f"no SLURM: {started.stderr.strip()[-300:]}")
-    yield
-    subprocess.run([HERE / "cluster.sh", "stop"], capture_output=True, check=False, timeout=120)
+    finally:
+        manage("stop")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as SLURM has it."""
+
+    id: str
+    rule: str
+    state: str
+    node: str
+    gpus: str
+    minutes: int
+    megabytes: int
 
 
 class OnCluster(Workflow):
-    """The workflow with the profile for SLURM."""
+    """The workflow with the profile for SLURM, of which nothing is set but the partition."""
 
     program = (str(HERE / "fastpoll.py"),)
     options = (
         *("--workflow-profile", "workflow/profiles/slurm", "--configfile", "tiny.yaml"),
-        *("--default-resources", "slurm_partition=cpu", "mem_mb=300", "runtime=10"),
-        *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "20"),
+        *("--default-resources", "slurm_partition=cpu"),
+        # For quick tests alone.
+        *("--slurm-init-seconds-before-status-checks", "1"),
     )
-    table = "results/tiny/runs.parquet"
+    process: subprocess.Popen | None = None
+
+    def start(self, *arguments: str) -> None:
+        """Start a call in the background."""
+        self.write_settings()
+        with open(self.folder / "call.log", "w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self.program, *arguments, *self.options],
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": ""},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def ends_well(self) -> None:
+        """Wait for the end of the call in the background."""
+        assert self.process.wait(PATIENCE) == 0, self.said()
+
+    def kill(self) -> None:
+        """Kill the call outright; its jobs on the cluster go on."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def said(self) -> str:
+        return (self.folder / "call.log").read_text()
+
+    def jobs(self, rule: str = "") -> list[Job]:
+        """Return this workflow's jobs of a rule, also those that have ended, the oldest first."""
+        form = "%Z|%A|%k|%T|%N|%b|%l|%m"
+        result = []
+        for line in slurm("squeue", "-h", "-t", "all", "-S", "i", "-o", form).splitlines():
+            folder, number, comment, state, node, gpus, limit, memory = line.split("|")
+            name = comment.removeprefix("rule_").partition("_wildcards_")[0]
+            if folder == str(self.folder) and name.startswith(rule):
+                hours, minutes, _ = ([0, 0, *map(int, limit.split(":"))])[-3:]
+                megabytes = int(memory.removesuffix("M"))
+                result.append(Job(number, name, state, node, gpus, 60 * hours + minutes, megabytes))
+        return result
+
+    def hold(self) -> None:
+        """Have training jobs wait in the midst, until `let_go`."""
+        (self.folder / "held").mkdir()
+        shutil.copy(HERE / "held.py", self.folder / "src/noisescale")
+        self.edit("src/noisescale/shard.py", "noisescale.journal import", "noisescale.held import")
+
+    def held(self) -> dict[str, list[list[str]]]:
+        """Return the job and the GPUs of each process that came to where jobs wait, by shard."""
+        files = sorted((self.folder / "held").glob("train_size*"))
+        return {file.name: [line.split() for line in file.open()] for file in files}
+
+    def let_go(self) -> None:
+        (self.folder / "held/go").touch()
+
+    def log(self, shard: str) -> str:
+        """Return the log of the last process that trained a shard, named as `held` does."""
+        path = self.results / f"logs/train/{shard.replace('+', '/')}.log"
+        # Snakemake deletes it before it starts the next.
+        return path.read_text() if path.exists() else ""
 
 
 @pytest.fixture
 def on_cluster(cluster, tmp_path):
     """The tiny study's trainings on the cluster: two shards and the table of both."""
-    settings = SETTINGS | {"experiments": SETTINGS["experiments"] | {"evidence": None}}
-    return OnCluster(copy_of_repository(tmp_path / "repository"), settings)
+    workflow = OnCluster(copy_of_repository(tmp_path / "repository"), TRAININGS)
+    yield workflow
+    workflow.kill()
+    slurm("scancel", "--user=root")
+    for node in slurm("sinfo", "-h", "-N", "-t", "down", "-o", "%N").split():
+        slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    until(lambda: not slurm("squeue", "-h", "-t", "R,PD,CG"))
 
 
-@pytest.fixture
-def local(tmp_path):
-    """The same on this machine."""
-    settings = SETTINGS | {"experiments": SETTINGS["experiments"] | {"evidence": None}}
-    return Workflow(copy_of_repository(tmp_path / "local"), settings)
+TRAININGS = SETTINGS | {"experiments": SETTINGS["experiments"] | {"evidence": None}}
+TABLE = "results/tiny/runs.parquet"
+
+
+def table(workflow):
+    """Return a workflow's table of runs, but for the time that they took."""
+    rows = records.read_table(workflow.results / "runs.parquet", records.RUNS).to_pandas()
+    return rows.drop(columns="train_seconds")
+
+
+@pytest.fixture(scope="session")
+def expected(tmp_path_factory):
+    """The tiny study's table of runs as this machine makes it, without a cluster."""
+    local = Workflow(copy_of_repository(tmp_path_factory.mktemp("local") / "repository"), TRAININGS)
+    call = local(TABLE)
+    assert call.status == 0, call.text
+    return table(local)

@@ -1,76 +1,30 @@
-"""A study on a SLURM cluster: the same results, and no fault of the cluster costs more than time."""
+"""A study on a SLURM cluster: the same results, and a fault of the cluster costs time alone."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+import re
 
 import pytest
-
-from noisescale import records
+import yaml
+from conftest import TABLE, slurm, table, until
+from tiny_workflow import REPOSITORY, RUNS, Workflow, copy_of_repository
 
 pytestmark = pytest.mark.slurm
-PATIENCE = 180
-"""Seconds until something that has to happen is given up."""
+FIRST, SECOND = "batch_size~1-7", "batch_size~8-63"
 
 
-def table(workflow):
-    rows = records.read_table(workflow.results / "runs.parquet", records.RUNS).to_pandas()
-    return rows.drop(columns="train_seconds")
-
-
-def until(condition):
-    """Wait until a condition holds, and return what it is."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"in vain for {PATIENCE} s: {condition}")
-
-
-def running() -> list[str]:
-    """Return the ids of the cluster's running jobs, the oldest first."""
-    call = ["squeue", "-h", "-t", "R", "-S", "i", "-o", "%A"]
-    return subprocess.run(call, capture_output=True, text=True, check=True).stdout.split()
-
-
-def started(workflow, *arguments) -> subprocess.Popen:
-    """Start a call in the background, in a session of its own."""
-    workflow.write_settings()
-    with open(workflow.folder / "call.log", "w") as log:
-        return subprocess.Popen(
-            [sys.executable, *workflow.program, *arguments, *workflow.options],
-            cwd=workflow.folder,
-            env=os.environ | {"PYTHONPATH": ""},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def said(workflow) -> str:
-    return (workflow.folder / "call.log").read_text()
-
-
-def test_the_cluster_gives_what_this_machine_gives(on_cluster, local):
-    call = on_cluster(on_cluster.table)
+def test_a_whole_study_is_the_same_on_a_cluster_and_here(on_cluster, tmp_path):
+    study = yaml.safe_load((REPOSITORY / "workflow/presets/smoke.yaml").read_text())
+    on_cluster.settings = study
+    call = on_cluster()
     assert call.status == 0, call.text
-    assert "submitted with SLURM jobid" in call.text
-    assert local(on_cluster.table).status == 0
+    assert (on_cluster.results / "report.html").stat().st_size > 0
+    submitted = {job.rule for job in on_cluster.jobs()}
+    assert submitted == {"train", "evidence", "scaling"}, "the rest is not worth a job"
+
+    local = Workflow(copy_of_repository(tmp_path / "local"), study)
+    assert local(str((local.results / "runs.parquet").relative_to(local.folder))).status == 0
     assert table(on_cluster).equals(table(local))
-
-
-def test_a_cancelled_job_is_tried_again(on_cluster):
-    call = started(on_cluster, on_cluster.table)
-    subprocess.run(["scancel", until(running)[0]], check=True)
-    assert call.wait(PATIENCE) == 0, said(on_cluster)
-    assert "Trying to restart job" in said(on_cluster)
-    assert len(table(on_cluster))
 
 
 def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
@@ -78,40 +32,107 @@ def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
         "src/noisescale/shard.py",
         "    wanted = shards(study)[shard]\n",
         "    wanted = shards(study)[shard]\n"
-        '    if "batch_size~1-7" in shard:\n'
+        f'    if "{FIRST}" in shard:\n'
         '        raise RecordError("a fault for the test")\n',
     )
-    call = on_cluster(on_cluster.table, "--retries", "0")
+    call = on_cluster(TABLE, "--retries", "0")
     assert call.status == 1
-    assert "train_size~8-63/batch_size~1-7/seeds~0-9.log" in call.text
-    done = sorted(path.parent.name for path in on_cluster.results.glob("runs/**/*.parquet"))
-    assert done == ["batch_size~8-63"]
+    message = call.text.partition("Error in rule train:")[2]
+    ours, slurms = (
+        next(log for log in re.findall(r"[^\s,()]+\.log", message) if folder in log)
+        for folder in ("results/tiny/logs/train", ".snakemake/slurm_logs")
+    )
+    assert FIRST in ours and FIRST.partition("~")[0] in slurms
+    for log in (ours, slurms):
+        assert "a fault for the test" in (on_cluster.folder / log).read_text()
+    done = [path.parent.name for path in on_cluster.results.glob("runs/**/*.parquet")]
+    assert done == [SECOND]
 
 
-def test_a_killed_snakemake_goes_on_and_trains_nothing_twice(on_cluster):
-    call = started(on_cluster, on_cluster.table)
-
-    def shard() -> Path | None:
-        return next(on_cluster.results.glob("runs/**/*.parquet.sha256"), None)
-
-    first = until(shard)
-    os.killpg(call.pid, signal.SIGKILL)
-    call.wait()
-    subprocess.run(["scancel", "--user", "root"], check=True)
-    until(lambda: not running())
-    before = first.stat().st_mtime_ns
-    call = on_cluster(on_cluster.table)
-    assert call.status == 0, call.text
-    assert first.stat().st_mtime_ns == before
-    assert len(table(on_cluster))
+def cancel(job):
+    slurm("scancel", job.id)
 
 
-def test_gpus_are_given_to_one_job_each(cluster):
-    """What a job that asks for a GPU sees, while another has one."""
-    call = ["srun", "--partition=gpu", "--gres=gpu:1", "--mem=50"]
-    command = ["bash", "-c", "echo $CUDA_VISIBLE_DEVICES; sleep 2"]
-    jobs = [
-        subprocess.Popen([*call, *command], stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    seen = [job.communicate(timeout=PATIENCE)[0].strip() for job in jobs]
-    assert sorted(seen) == ["0", "1"]
+def requeue(job):
+    slurm("scontrol", "requeue", job.id)
+
+
+def fail_the_node(job):
+    slurm("scontrol", "update", f"NodeName={job.node}", "State=DOWN", "Reason=test")
+
+
+def run_out_of_time(job):
+    slurm("scontrol", "update", f"JobId={job.id}", "EndTime=now")
+
+
+@pytest.mark.parametrize(
+    ("blow", "again"),
+    [
+        (cancel, "is tried again by Snakemake"),
+        (run_out_of_time, "is tried again by Snakemake"),
+        (requeue, "is started again by SLURM"),
+        (fail_the_node, "is started again by SLURM"),
+    ],
+)
+def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, again):
+    on_cluster.hold()
+    on_cluster.start(TABLE)
+    until(lambda: len(on_cluster.held()) == 2)
+    struck = on_cluster.jobs("train")[0]
+    (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == struck.id)
+    blow(struck)
+    if again == "is started again by SLURM":
+        until(lambda: (struck.id, "PENDING") in [(job.id, job.state) for job in on_cluster.jobs()])
+        # It would wait for two minutes.
+        slurm("scontrol", "update", f"JobId={struck.id}", "StartTime=now")
+    ((second, _),) = until(lambda: on_cluster.held()[shard][1:])
+    attempt = next(job for job in on_cluster.jobs("train") if job.id == second)
+    if again == "is started again by SLURM":
+        assert attempt.id == struck.id
+    else:
+        assert attempt.id != struck.id
+        assert attempt.minutes == 2 * struck.minutes
+        assert attempt.megabytes == 2 * struck.megabytes
+    on_cluster.let_go()
+    on_cluster.ends_well()
+    assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+    assert table(on_cluster).equals(expected)
+
+
+def test_a_killed_snakemake_trains_nothing_twice_though_its_jobs_still_run(on_cluster, expected):
+    on_cluster.hold()
+    on_cluster.start(TABLE)
+    first, second = until(lambda: len(on_cluster.held()) == 2 and on_cluster.held())
+    on_cluster.kill()
+
+    on_cluster.start(TABLE)
+    for shard in (first, second):
+        until(lambda shard=shard: "another process is at work on it" in on_cluster.log(shard))
+    assert len(on_cluster.jobs("train")) == 4
+    on_cluster.let_go()
+    on_cluster.ends_well()
+    assert "an earlier call was killed; going on from there" in on_cluster.said()
+    for shard in (first, second):
+        assert len(on_cluster.held()[shard]) == 1
+        assert re.search(r"\d+ runs kept, 0 to train", on_cluster.log(shard))
+    assert table(on_cluster).equals(expected)
+
+
+def test_a_training_job_has_a_gpu_of_its_own_and_other_jobs_have_none(on_cluster):
+    on_cluster.hold()
+    # There is none for torch.
+    on_cluster.edit("src/noisescale/shard.py", "choose_device(study.device)", '"cpu"')
+    on_cluster.settings |= {"device": "cuda", "seeds_per_shard": 1}
+    on_cluster.start(
+        "results/tiny/scaling_laws.json", "--set-resources", "train:slurm_partition=gpu"
+    )
+    until(lambda: len(on_cluster.held()) == 2)
+    until(lambda: len(on_cluster.jobs("train")) == 4)
+    states = sorted(job.state for job in on_cluster.jobs("train"))
+    assert states == ["PENDING", "PENDING", "RUNNING", "RUNNING"], "of four jobs, for two GPUs"
+    assert sorted(gpus for [[_, gpus]] in on_cluster.held().values()) == ["0", "1"]
+    on_cluster.let_go()
+    on_cluster.ends_well()
+    assert len(table(on_cluster)["run_id"].unique()) == RUNS
+    assert {gpus for [[_, gpus]] in on_cluster.held().values()} == {"0", "1"}
+    assert all("gpu" not in job.gpus for job in on_cluster.jobs("scaling"))

@@ -1,10 +1,8 @@
-"""Two trainings of a shard at once: the second waits, and finds the work of the first."""
+"""Two trainings of a shard at once, on whichever machines: they take turns."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 
@@ -12,47 +10,53 @@ from noisescale import alone as module
 from noisescale.alone import alone
 from noisescale.errors import RecordError
 
-HOLD = """
-import sys, time
+HOLDER = """
+import sys
 from noisescale.alone import alone
 with alone(sys.argv[1]) as sure:
     print(sure, flush=True)
-    time.sleep(float(sys.argv[2]))
-    print(time.time(), flush=True)
+    sys.stdin.read()
 """
 
 
-def hold(path, seconds):
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, path, str(seconds)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline().strip() == "True"
-    return process
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that is at work on a shard."""
+    call = [sys.executable, "-c", HOLDER, tmp_path / "shard"]
+    process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "True\n"
+    yield process
+    process.kill()
+    process.wait()
 
 
-def test_the_second_waits_until_the_first_has_ended(tmp_path, capsys):
-    first = hold(tmp_path / "shard", 1.5)
-    with alone(tmp_path / "shard") as sure:
-        entered = time.time()
+@pytest.mark.parametrize("end", ["done", "killed"])
+def test_the_second_waits_until_the_first_has_ended(holder, tmp_path, capsys, end):
+    entered = threading.Event()
+
+    def enter():
+        with alone(tmp_path / "shard"):
+            entered.set()
+
+    second = threading.Thread(target=enter)
+    second.start()
+    assert not entered.wait(0.3)
+    assert "another process is at work on it" in capsys.readouterr().err
+    if end == "done":
+        holder.stdin.close()
+    else:
+        holder.kill()
+    assert entered.wait(30)
+    second.join()
+
+
+def test_other_shards_in_the_folder_do_not_wait(holder, tmp_path):
+    with alone(tmp_path / "another") as sure:
         assert sure
-    assert entered >= float(first.stdout.read())
-    assert "shard.lock: another process is at work; waiting" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-    assert first.wait() == 0
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path):
-    first = hold(tmp_path / "shard", 100)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    assert (tmp_path / "shard.lock").exists()
-    with alone(tmp_path / "shard") as sure:
-        assert sure
-    assert list(tmp_path.iterdir()) == []
+        assert holder.poll() is None
 
 
 def test_never_are_two_in_it_at_once(tmp_path):
-    """A lock that is deleted while others wait for it is of none of them."""
     script = """
 import sys
 from pathlib import Path
@@ -70,10 +74,10 @@ for _ in range(60):
 
 
 def test_without_locks_the_work_goes_on(tmp_path, monkeypatch, capsys):
-    def none(handle, operation):
+    def none(*arguments):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(module.fcntl, "flock", none)
+    monkeypatch.setattr(module.fcntl, "lockf", none)
     with alone(tmp_path / "shard") as sure:
         assert not sure
     assert "no locks here" in capsys.readouterr().err

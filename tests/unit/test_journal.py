@@ -176,15 +176,17 @@ def test_a_full_disk_does_not_stop_the_training(problem, tmp_path, capsys):
     assert RUN in keeper.finished
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_once_all_is_written(problem, tmp_path, number):
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT], 2 * [signal.SIGTERM]])
+def test_a_signal_ends_the_process_once_all_is_written(problem, tmp_path, numbers):
     runs = stack()
     undisturbed = train(problem, runs, 5)
     keeper = Journal(tmp_path / "journal", IDENTITY, runs)
+    number = numbers[0]
     before = signal.getsignal(number)
 
     def progress(_):
-        signal.raise_signal(number)
+        for number in numbers:
+            signal.raise_signal(number)
 
     with keeper.stopping(), pytest.raises(SystemExit) as stopped:
         train(problem, runs, 5, progress, keeper)

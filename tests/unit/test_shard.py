@@ -253,3 +253,20 @@ def test_a_gpu_that_is_wanted_and_not_there_is_one_line(monkeypatch):
     assert shard.choose_device("auto") == shard.choose_device("cpu") == "cpu"
     with pytest.raises(NoisescaleError, match="device: cuda, but torch finds no CUDA device"):
         shard.choose_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("environment", "device"),
+    [
+        ({}, "cuda"),
+        ({"SLURM_JOB_ID": "1"}, "cpu"),
+        ({"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0"}, "cuda"),
+    ],
+)
+def test_auto_takes_no_gpu_that_slurm_has_not_given_the_job(monkeypatch, environment, device):
+    monkeypatch.setattr(shard.torch.cuda, "is_available", lambda: True)
+    for name in ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert shard.choose_device("auto") == device

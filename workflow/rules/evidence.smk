@@ -18,8 +18,8 @@ if STUDY.evidence:
         conda:
             "../../envs/analysis.yaml"
         resources:
-            runtime=120,
-            mem_mb=4000,
+            runtime=lambda wildcards, attempt: attempt * 120,
+            mem_mb=lambda wildcards, attempt: attempt * 4000,
         params:
             study=STUDY_JSON,
             wanted=short(STUDY.evidence),

@@ -14,6 +14,9 @@ if STUDY.experiments:
             f"{OUT}/benchmarks/scaling.tsv"
         conda:
             "../../envs/analysis.yaml"
+        resources:
+            runtime=lambda wildcards, attempt: attempt * 120,
+            mem_mb=lambda wildcards, attempt: attempt * 4000,
         params:
             study=STUDY_JSON,
             wanted=short(STUDY.experiments, STUDY.statistics),
