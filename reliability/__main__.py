@@ -36,31 +36,15 @@ FAULTS = (
     Fault("`kill -9` of Snakemake alone: its training goes on", kills.orphans, 10),
     Fault("The disk is full", places.full, 4, places.possible),
     Fault("Results, or the runs among them, are read-only", places.read_only, 2, places.possible),
-    Fault(
-        "A shard is cut, or has a bit flipped",
-        damage.of("runs/**/*.parquet", cut, flip),
-        4,
-    ),
-    Fault(
-        "Another table in the place of a shard",
-        damage.of("runs/**/*.parquet", exchange),
-        1,
-    ),
-    Fault(
-        "`runs.parquet` is cut, or has a bit flipped",
-        damage.of("runs.parquet", cut, flip),
-        2,
-    ),
+    Fault("A shard is cut, or has a bit flipped", damage.of("runs/**/*.parquet", cut, flip), 4),
+    Fault("Another table in the place of a shard", damage.of("runs/**/*.parquet", exchange), 1),
+    Fault("`runs.parquet` is cut, or has a bit flipped", damage.of("runs.parquet", cut, flip), 2),
     Fault(
         "`evidence.parquet` is cut, or has a bit flipped",
         damage.of("evidence.parquet", cut, flip),
         2,
     ),
-    Fault(
-        "The prepared data are cut, or have a bit flipped",
-        damage.of("data.npz", cut, flip),
-        2,
-    ),
+    Fault("The prepared data are cut, or have a bit flipped", damage.of("data.npz", cut, flip), 2),
     Fault(
         "`scaling_laws.json` is cut, or has a bit flipped",
         damage.of("scaling_laws.json", cut, flip),

@@ -46,7 +46,7 @@ class Plan:
         DataError
             The user's own data file is not there.
         RecordError
-            The folder of the results cannot be written to.
+            The folder of the results, or one in it, cannot be written to.
         """
         own = self.study.dataset.path
         if own and not Path(own).expanduser().is_file():
@@ -54,11 +54,13 @@ class Plan:
         folder = self.folder
         while not folder.exists():
             folder = folder.parent
-        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-            raise RecordError(
-                f"{self.folder}: cannot be written, as {folder} is not a folder that you may "
-                "write to; mend that, or choose another place with --directory"
-            )
+        inner = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
+        for place in (folder, *inner):
+            if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+                raise RecordError(
+                    f"{self.folder}: cannot be written, as {place} is not a folder that you may "
+                    "write to; mend that, or choose another place with --directory"
+                )
 
     @cached_property
     def shards(self) -> dict[str, list[Run]]:

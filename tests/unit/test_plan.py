@@ -12,6 +12,7 @@ from synthetic import synthetic_study
 
 import noisescale
 from noisescale import cost, records
+from noisescale import plan as plans
 from noisescale.data import load
 from noisescale.errors import RecordError
 from noisescale.fingerprint import engine_fingerprint
@@ -177,3 +178,15 @@ def test_parsing_imports_nothing_heavy():
         check=True,
     ).stdout.split()
     assert not {"torch", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow"} & set(modules)
+
+
+@pytest.mark.parametrize("place", ["tiny", "runs", "batch_size~1-7"])
+def test_a_folder_that_cannot_be_written_to_is_named_wherever_it_is(tmp_path, monkeypatch, place):
+    inner = tmp_path / "tiny" / "runs" / "batch_size~1-7"
+    inner.mkdir(parents=True)
+    plan = Plan(synthetic_study(seeds=2), tmp_path / "tiny")
+    plan.check()
+    # Root may write everywhere.
+    monkeypatch.setattr(plans.os, "access", lambda path, mode: path.name != place)
+    with pytest.raises(RecordError, match=f"{place} is not a folder that you may write to"):
+        plan.check()
