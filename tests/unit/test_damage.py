@@ -12,6 +12,7 @@ from synthetic import synthetic_study, write_synthetic
 from noisescale import collect, judge, records, report, scaling, timings
 from noisescale.errors import NoisescaleError, RecordError
 from noisescale.figures.inputs import LAWS, read, read_json
+from noisescale.grid import wanted
 from noisescale.plan import Plan
 from noisescale.study import BatchRange, Study
 
@@ -59,11 +60,13 @@ def study_shard(folder, study):
 
 
 def gathered(path):
-    """Collect a shard, and return what has been collected."""
+    """Collect a shard that holds all runs, and return what has been collected."""
     output = path.with_name("collected.parquet")
     study_path = path.with_name("study.json")
     study_path.write_text(small_study().to_json())
-    collect.main(study_path, [path], output)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collect, "shards", lambda study: {path.stem: wanted(study)})
+        collect.main(study_path, path.parent, output)
     return records.read_table(output, records.RUNS).replace_schema_metadata(None)
 
 
