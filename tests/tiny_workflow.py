@@ -83,7 +83,7 @@ class Workflow:
 
     program = ("-m", "snakemake")
     options = ("--cores", "2", "--configfile", "tiny.yaml")
-    timeout = 300.0
+    timeout = 900.0
 
     def __call__(self, *arguments: str, **environment: str) -> Call:
         """Run Snakemake; count the jobs it ran (or would run) and the runs it trained."""
