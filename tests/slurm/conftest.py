@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from noisescale import records
 
 HERE = Path(__file__).parent
 DAEMONS = "/usr/local/sbin:/usr/sbin:/sbin"
-PATIENCE = 240
+PATIENCE = 900
 """Seconds until something that has to happen is given up."""
 
 
@@ -107,7 +108,7 @@ class OnCluster(Workflow):
         assert self.process.wait(PATIENCE) == 0, self.said()
 
     def kill(self) -> None:
-        """Kill the call outright; its jobs on the cluster go on."""
+        """Kill the call in the background outright; its jobs on the cluster go on."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -156,6 +157,11 @@ def on_cluster(cluster, tmp_path):
     yield workflow
     workflow.kill()
     slurm("scancel", "--user=root")
+    # A Snakemake in a cancelled job may hang, and without cgroups SLURM does not find it.
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if link.readlink() == workflow.folder:
+                os.kill(int(link.parent.name), signal.SIGKILL)
     for node in slurm("sinfo", "-h", "-N", "-t", "down", "-o", "%N").split():
         slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
     until(lambda: not slurm("squeue", "-h", "-t", "R,PD,CG"))

@@ -83,8 +83,10 @@ def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, a
     blow(struck)
     if again == "is started again by SLURM":
         until(lambda: (struck.id, "PENDING") in [(job.id, job.state) for job in on_cluster.jobs()])
-        # It would wait for two minutes.
-        slurm("scontrol", "update", f"JobId={struck.id}", "StartTime=now")
+        # It, and what else was on its node, would wait for two minutes.
+        for job in on_cluster.jobs("train"):
+            if job.state == "PENDING":
+                slurm("scontrol", "update", f"JobId={job.id}", "StartTime=now")
     ((second, _),) = until(lambda: on_cluster.held()[shard][1:])
     attempt = next(job for job in on_cluster.jobs("train") if job.id == second)
     if again == "is started again by SLURM":
@@ -136,3 +138,16 @@ def test_a_training_job_has_a_gpu_of_its_own_and_other_jobs_have_none(on_cluster
     assert len(table(on_cluster)["run_id"].unique()) == RUNS
     assert {gpus for [[_, gpus]] in on_cluster.held().values()} == {"0", "1"}
     assert all("gpu" not in job.gpus for job in on_cluster.jobs("scaling"))
+
+
+def test_an_absence_of_slurms_controller_is_sat_out(on_cluster, expected):
+    on_cluster.hold()
+    on_cluster.start(TABLE, "--verbose")
+    until(lambda: len(on_cluster.held()) == 2)
+    slurm("scontrol", "shutdown", "slurmctld")
+    # The plugin gives up after five, unless told otherwise, and waits for ever.
+    until(lambda: on_cluster.said().count("could not check status of job") > 5)
+    slurm("slurmctld")
+    on_cluster.let_go()
+    on_cluster.ends_well()
+    assert table(on_cluster).equals(expected)
