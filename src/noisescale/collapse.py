@@ -37,9 +37,7 @@ def collapse(peaks: Peaks, statistics: Statistics) -> list[dict[str, Any]]:
     if table.empty:
         return []
     usable = table["experiment"].isin(["learning_rate", "momentum"]) & ~table["censored"]
-    curves = table[usable].drop_duplicates(
-        ["variant", "learning_rate", "momentum", "train_size", "batch_opt"]
-    )
+    curves = table[usable].drop_duplicates(["setting", "learning_rate", "momentum", "train_size"])
     result = []
     for train_size, rows in curves.groupby("train_size"):
         if len(rows) < MIN_CURVES:

@@ -73,13 +73,6 @@ def test_more_examples_than_the_users_data_have_is_one_line(fresh):
     one_line(fresh(), "train_size", "60", "40")
 
 
-def test_an_unreadable_shard_is_named(finished):
-    shard = next((finished.results / "runs").rglob("*.parquet"))
-    shard.write_bytes(b"damaged")
-    (finished.results / "runs.parquet").unlink()
-    one_line(finished("results/tiny/runs.parquet"), shard.name, "damaged or truncated")
-
-
 def test_a_results_folder_that_cannot_be_written_to_is_named(fresh):
     (fresh.folder / "results").write_text("a file where the folder should be")
     one_line(fresh(), "results", "cannot be written")
