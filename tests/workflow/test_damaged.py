@@ -4,7 +4,6 @@ import os
 
 import pyarrow.parquet as pq
 import pytest
-from tiny_workflow import RUNS
 
 
 def flip(path):
@@ -59,12 +58,12 @@ def test_damaged_tables_and_laws_are_made_again(finished):
     results = finished.results
     expected = {path: path.read_bytes() for path in results.glob("figures/*")}
     before = rows(results)
-    flip(results / "runs.parquet")
+    (results / "runs.parquet").write_bytes((results / "runs.parquet").read_bytes()[:-100])
     (results / "scaling_laws.json").write_text("{}")
     (results / "claims.parquet").write_bytes(b"PAR1")
     call = finished()
     assert call.status == 0, call.text
-    assert call.trained == 0 and call.jobs.keys() >= {"collect", "scaling", "judge"}
-    assert "train" not in call.jobs and "evidence" not in call.jobs
-    assert RUNS and rows(results).equals(before)
+    assert call.jobs.keys() >= {"collect", "scaling", "judge"}
+    assert not call.jobs.keys() & {"train", "evidence"}
+    assert rows(results).equals(before)
     assert {path: path.read_bytes() for path in results.glob("figures/*")} == expected
