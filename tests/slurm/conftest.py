@@ -87,6 +87,7 @@ class OnCluster(Workflow):
         *("--default-resources", "slurm_partition=cpu"),
         # For quick tests alone.
         *("--slurm-init-seconds-before-status-checks", "1"),
+        *("--max-status-checks-per-second", "2"),
     )
     process: subprocess.Popen | None = None
 
