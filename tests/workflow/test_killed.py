@@ -30,7 +30,7 @@ def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(f
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for((fresh.results / "study.json").exists, first)
+    wait_for((fresh.folder / ".snakemake/noisescale.owner").exists, first)
     os.killpg(first.pid, signal.SIGSTOP)  # lest it be done before the other has started
     beside = fresh(TARGET)
     os.killpg(first.pid, signal.SIGCONT)
