@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -19,13 +20,26 @@ MOST = 0.6
 """A share of a call that later ones, which go on from it, still have to do."""
 
 
-def _wait_for_training(study: Study, call: subprocess.Popen) -> None:
-    while not study.training() and call.poll() is None:
-        time.sleep(0.02)
+Attempt = Callable[[Study, int], bool]
+"""Start something in a study, given with its number, and kill it; False if it ended before."""
+
+
+def _killed(
+    attempt: Attempt, undisturbed: Study, folder: Path, tries: int, target: str | None = None
+) -> Outcome:
+    """Attempt again and again until a study ends, or there are kills enough; and so with others."""
+    outcome, series = Outcome(), 0
+    while outcome.tries < tries:
+        study, kills = Study.fresh(folder / f"{series}"), 0
+        while outcome.tries + kills < tries and attempt(study, series):
+            kills += 1
+        _until_done(study, undisturbed, kills, outcome, target)
+        series += 1
+    return outcome
 
 
 def _until_done(
-    study: Study, undisturbed: Study, kills: int, outcome: Outcome, target: str | None = None
+    study: Study, undisturbed: Study, kills: int, outcome: Outcome, target: str | None
 ) -> None:
     """Call once more, which has to succeed, and compare."""
     call = study(*([target] if target else []))
@@ -33,70 +47,62 @@ def _until_done(
         outcome.wrong.append(call.text[-2000:])
     outcome.count(study, undisturbed, kills, only_runs=target == RUNS)
     outcome.wrong += [f"{path} is left" for path in study.results.rglob("*.journal")]
+    while study.training():
+        time.sleep(0.1)
 
 
 def trainings(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
     """Kill a training process; the next one goes on where it was."""
-    outcome, series = Outcome(), 0
     runs = undisturbed.results / "runs"
     shards = [path.relative_to(runs).with_suffix("") for path in sorted(runs.rglob("*.parquet"))]
-    while outcome.tries < tries:
-        study, kills = Study.fresh(folder / f"{series}"), 0
+
+    def attempt(study: Study, series: int) -> bool:
+        if not (study.results / "data.npz").exists():
+            study("results/tiny/data.npz")
         shard = shards[series % len(shards)]
-        series += 1
-        study("results/tiny/data.npz")
-        while outcome.tries + kills < tries:
-            training = study.start_python(
-                *("-m", "noisescale", "train", "--shard", str(shard)),
-                *("--study", "results/tiny/study.json", "--data", "results/tiny/data.npz"),
-                *("--output", f"results/tiny/runs/{shard}.parquet"),
-            )
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                training.wait(random.uniform(0, TRAINING * undisturbed.seconds))
-                break
-            training.kill()
-            training.wait()
-            kills += 1
-        _until_done(study, undisturbed, kills, outcome, RUNS)
-    return outcome
+        training = study.start_python(
+            *("-m", "noisescale", "train", "--shard", str(shard)),
+            *("--study", "results/tiny/study.json", "--data", "results/tiny/data.npz"),
+            *("--output", f"results/tiny/runs/{shard}.parquet"),
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            training.wait(random.uniform(0, TRAINING * undisturbed.seconds))
+            return False
+        training.kill()
+        training.wait()
+        return True
+
+    return _killed(attempt, undisturbed, folder, tries, RUNS)
 
 
 def groups(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
     """Kill Snakemake and all its jobs, from its start to the last figure."""
-    outcome, series = Outcome(), 0
-    while outcome.tries < tries:
-        study, kills = Study.fresh(folder / f"{series}"), 0
-        series += 1
-        while outcome.tries + kills < tries:
-            call = study.start()
-            moment = random.uniform(0, MOST * undisturbed.seconds)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                call.wait(moment)
-                break
-            os.killpg(call.pid, signal.SIGKILL)
-            call.wait()
-            kills += 1
-        _until_done(study, undisturbed, kills, outcome)
-    return outcome
+
+    def attempt(study: Study, series: int) -> bool:
+        call = study.start()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            call.wait(random.uniform(0, MOST * undisturbed.seconds))
+            return False
+        os.killpg(call.pid, signal.SIGKILL)
+        call.wait()
+        return True
+
+    return _killed(attempt, undisturbed, folder, tries)
 
 
 def orphans(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
     """Kill Snakemake alone; the next call starts while its training goes on."""
-    outcome, series = Outcome(), 0
-    while outcome.tries < tries:
-        study, kills = Study.fresh(folder / f"{series}"), 0
-        series += 1
-        while outcome.tries + kills < tries:
-            call = study.start(RUNS)
-            _wait_for_training(study, call)
-            time.sleep(random.uniform(0, TRAINING * undisturbed.seconds))
-            if not study.training():
-                call.wait()
-                break
-            kill(call.pid)
+
+    def attempt(study: Study, series: int) -> bool:
+        call = study.start(RUNS)
+        while not study.training() and call.poll() is None:
+            time.sleep(0.02)
+        time.sleep(random.uniform(0, TRAINING * undisturbed.seconds))
+        if not study.training():
             call.wait()
-            kills += 1
-        _until_done(study, undisturbed, kills, outcome, RUNS)
-        while study.training():
-            time.sleep(0.1)
-    return outcome
+            return False
+        kill(call.pid)
+        call.wait()
+        return True
+
+    return _killed(attempt, undisturbed, folder, tries, RUNS)

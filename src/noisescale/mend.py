@@ -11,14 +11,22 @@ import sys
 from pathlib import Path
 
 from noisescale import records
+from noisescale.grid import Run
 from noisescale.plan import Plan
 from noisescale.sealed import unseal
 
 
-def mend(plan: Plan) -> list[Path]:
+def mend(plan: Plan, missing: dict[str, list[Run]]) -> list[Path]:
     """Have the next call make again what is damaged in a study's folder; return what that is.
 
     Nothing is deleted but checksums, and laws that cannot be read.
+
+    Parameters
+    ----------
+    plan
+        The study.
+    missing
+        The runs of each shard that are to be trained, from `Plan.missing`.
 
     Raises
     ------
@@ -45,7 +53,7 @@ def mend(plan: Plan) -> list[Path]:
         _remove(laws)
     for path in damaged:
         print(f"noisescale: {path}: not what was written; made again", file=sys.stderr)
-    for shard, runs in plan.missing().items():
+    for shard, runs in missing.items():
         # A sound file, but an older one, or of another shard.
         if runs:
             _remove(Path(f"{plan.shard_path(shard)}.sha256"))

@@ -122,12 +122,19 @@ class Plan:
         """Return a generous limit on a training job's memory."""
         return round(1.5 * cost.shard_mb(self.runs(shard), self.shape, bool(self.gpus)))
 
-    def summary(self, cores: int | None = None) -> str:
+    def summary(self, missing: dict[str, list[Run]], cores: int | None = None) -> str:
         """Say how many runs are wanted, exist, and will be trained, in how many jobs.
 
         And about how long that takes on so many cores of this machine, where they are given.
+
+        Parameters
+        ----------
+        missing
+            The runs of each shard that are to be trained, from `missing`.
+        cores
+            Cores of this machine, or None.
         """
-        missing = {shard: runs for shard, runs in self.missing().items() if runs}
+        missing = {shard: runs for shard, runs in missing.items() if runs}
         wanted = sum(len(runs) for runs in self.shards.values())
         to_train = sum(len(runs) for runs in missing.values())
         text = (

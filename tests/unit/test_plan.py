@@ -43,7 +43,7 @@ def finish(plan, shard, run_ids, **metadata):
 
 def test_at_first_everything_is_to_be_trained(plan):
     wanted = sum(len(runs) for runs in plan.shards.values())
-    assert plan.summary().endswith(
+    assert plan.summary(plan.missing()).endswith(
         f"{wanted} runs wanted, 0 up to date, {wanted} to train in {len(plan.shards)} jobs"
     )
 
@@ -84,7 +84,7 @@ def test_runs_of_other_data_or_with_other_learning_curves_are_not(plan, change):
 def test_a_complete_study_has_nothing_to_train(plan):
     for shard, runs in plan.shards.items():
         finish(plan, shard, [run.run_id for run in runs])
-    assert plan.summary().endswith("up to date, 0 to train")
+    assert plan.summary(plan.missing()).endswith("up to date, 0 to train")
 
 
 def test_planning_looks_at_each_run_once_and_estimates_each_setting_once(monkeypatch):
@@ -98,7 +98,7 @@ def test_planning_looks_at_each_run_once_and_estimates_each_setting_once(monkeyp
     # Sizes of their own: estimates are kept for as long as the process lives.
     monkeypatch.setattr(Plan, "shape", cost.Shape(n_test=123))
     plan = Plan(synthetic_study(seeds=30), Path("nowhere"))
-    plan.summary(cores=2)
+    plan.summary(plan.missing(), cores=2)
     for shard in plan.shards:
         plan.digest(shard), plan.minutes(shard), plan.megabytes(shard), plan.seconds(shard)
     runs = [run for runs in plan.shards.values() for run in runs]
@@ -138,7 +138,7 @@ def test_the_summary_says_about_how_long_it_takes_on_the_cores_given(plan, monke
     monkeypatch.setattr(cost, "machine_speed", lambda: 2.0)
     seconds = {cores: makespan([plan.seconds(s) for s in plan.shards], cores) for cores in (1, 4)}
     monkeypatch.setattr(cost, "run_seconds", lambda *_: 600.0)
-    (one, four) = (plan.summary(cores) for cores in (1, 4))
+    (one, four) = (plan.summary(plan.missing(), cores) for cores in (1, 4))
     assert seconds[4] < seconds[1]
     hours = sum(600 * len(runs) + cost.START_SECONDS for runs in plan.shards.values()) / 7200
     assert one.endswith(f"jobs, about {hours:.1f} hours on 1 core")

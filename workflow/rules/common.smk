@@ -25,12 +25,13 @@ try:
         # Also before a dry run, which Snakemake cannot be told from others as yet: what is damaged
         # is to be counted.
         owner.release_of_the_dead(Path(".snakemake"))
+        MISSING = PLAN.missing()
         if others := owner.of_the_living(Path(".snakemake")):
             print(others, file=sys.stderr)
         else:
-            mend(PLAN)
+            mend(PLAN, MISSING)
         # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.
-        print(PLAN.summary(workflow.resource_settings.cores), file=sys.stderr)
+        print(PLAN.summary(MISSING, workflow.resource_settings.cores), file=sys.stderr)
 except NoisescaleError as error:
     sys.exit(f"noisescale: {error}")
 
