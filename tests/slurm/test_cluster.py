@@ -31,8 +31,8 @@ def test_a_whole_study_is_the_same_on_a_cluster_and_here(on_cluster, tmp_path):
 def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     on_cluster.edit(
         "src/noisescale/shard.py",
-        "    wanted = shards(study)[shard]\n",
-        "    wanted = shards(study)[shard]\n"
+        "    wanted = runs_of(study, shard)\n",
+        "    wanted = runs_of(study, shard)\n"
         f'    if "{FIRST}" in shard:\n'
         '        raise RecordError("a fault for the test")\n',
     )
@@ -121,13 +121,14 @@ def test_a_killed_snakemake_trains_nothing_twice_though_its_jobs_still_run(on_cl
     assert table(on_cluster).equals(expected)
 
 
-def test_a_training_job_has_a_gpu_of_its_own_and_other_jobs_have_none(on_cluster):
+@pytest.mark.parametrize("asked", [(), ("train:gpu=0", "train:gres=gpu:1")])
+def test_a_training_job_has_a_gpu_of_its_own_and_other_jobs_have_none(on_cluster, asked):
     on_cluster.hold()
     # There is none for torch.
     on_cluster.edit("src/noisescale/shard.py", "choose_device(study.device)", '"cpu"')
     on_cluster.settings |= {"device": "cuda", "seeds_per_shard": 1}
     on_cluster.start(
-        "results/tiny/scaling_laws.json", "--set-resources", "train:slurm_partition=gpu"
+        "results/tiny/scaling_laws.json", "--set-resources", "train:slurm_partition=gpu", *asked
     )
     until(lambda: len(on_cluster.held()) == 2)
     until(lambda: len(on_cluster.jobs("train")) == 4)
