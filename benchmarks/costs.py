@@ -64,7 +64,7 @@ def main() -> None:
         print(f"{name:50s} {1e6 * measured:9.1f} us, model {predicted / measured:5.2f} of it")
     for name, value in zip(("CALL", "FLOP", "BYTE"), constants, strict=True):
         print(f"SECONDS_PER_{name} = {value:.2g}")
-    print(f"REFERENCE_FLOPS = {cost.REFERENCE_FLOPS * cost.machine_speed():.3g}")
+    print(f"REFERENCE_SECONDS = {cost.REFERENCE_SECONDS / cost.machine_speed():.3g}")
 
 
 def random_problem(shape: cost.Shape) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -50,14 +51,22 @@ def touched(undisturbed: Study, folder: Path, random: Random, tries: int) -> Out
 
 
 def clock_set_back(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Set the clock back by a year between the training and all that follows (libfaketime)."""
+    """Set the clock back by a year between the training and all that follows (libfaketime).
+
+    Snakemake refuses files that are older than what they were made from, in a line that names the
+    clock; once that is right again, the study has to go on.
+    """
     outcome = Outcome()
     for number in range(tries):
         study = Study.fresh(folder / f"{number}")
         study(RUNS)
         library = next(Path("/usr/lib").rglob("faketime/libfaketime.so.1"))
         call = study(LD_PRELOAD=str(library), FAKETIME="-1y", FAKETIME_DONT_FAKE_MONOTONIC="1")
-        if call.status or call.trained:
+        trained = call.trained
+        if call.status and (skew := re.search(r"Output \S+ has older .* clock skew", call.text)):
+            outcome.said = skew[0]
+            call = study()
+        if call.status or trained or call.trained:
             outcome.failed(call.text[-2000:])
         else:
             outcome.count(study, undisturbed)

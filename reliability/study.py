@@ -150,5 +150,9 @@ def refused(call: Call) -> str:
     """Return the one line with which a call was refused; empty where it was not, or not clearly."""
     if call.status == 0 or "Traceback" in call.text:
         return ""
-    lines = [line for line in call.text.splitlines() if line.startswith("noisescale")]
+    lines = [
+        line
+        for line in call.text.splitlines()
+        if line.startswith("noisescale") and not line.startswith("noisescale: study ")
+    ]
     return lines[-1] if lines else ""

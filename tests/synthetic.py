@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from noisescale import grid, records
+from noisescale.schedule import evaluation_updates
 from noisescale.study import BatchRange, DatasetSpec, EvidenceSpec, Experiment, Statistics, Study
 
 CHANCE = 0.1
@@ -96,12 +97,6 @@ def true_batch_opt(
     )
 
 
-def evaluation_points(updates: int, per_decade: int) -> np.ndarray:
-    """Return 0 and log-spaced updates; the last one is `updates`."""
-    count = int(np.ceil(per_decade * np.log10(max(updates, 1)))) + 1
-    return np.unique(np.r_[0, np.round(np.geomspace(1, updates, count))]).astype(int)
-
-
 def synthetic_runs(
     study: Study,
     noise: float = 0.003,
@@ -146,7 +141,7 @@ def synthetic_runs(
     final += random.normal(0, noise, len(table)) if noise else 0
     diverged = (table.batch_size < peak / DIVERGENCE).to_numpy()
 
-    points = {u: evaluation_points(u, study.evaluations_per_decade) for u in set(table.updates)}
+    points = {u: evaluation_updates(u, study.evaluations_per_decade) for u in set(table.updates)}
     per_run = [points[u] for u in table.updates]
     index = np.repeat(np.arange(len(table)), [len(p) for p in per_run])
     long = table.iloc[index].reset_index(drop=True)

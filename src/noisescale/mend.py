@@ -38,7 +38,8 @@ def mend(plan: Plan, missing: dict[str, list[Run]]) -> list[Path]:
         path = checksum.with_suffix("")
         if not path.exists() or records.fits_checksum(path):
             continue
-        if records.is_sound(path):  # then it is the checksum that is damaged
+        if records.is_sound(path):  # the checksum is damaged, or a bit that carries nothing
+            print(f"noisescale: {path}: not its checksum, but sound; kept", file=sys.stderr)
             records.write_checksum(path)
         else:
             damaged.append(path)

@@ -110,10 +110,18 @@ def publish(results: Path, captions: Path, output: Path) -> None:
         )
         if (output / STORY).is_file():
             records.write_text(fresh / "README.md", story(output / STORY, fresh, output / CHECKS))
+        for name in _names() - {path.name for path in fresh.iterdir()}:
+            (output / name).unlink(missing_ok=True)
         for path in sorted(fresh.iterdir()):
             if path.is_file():
                 with records.replacing(output / path.name) as place:
                     shutil.copyfile(path, place)
+
+
+def _names() -> set[str]:
+    """Return the names of all files that a study may publish, but for the story."""
+    pictures = {f"{name}.{end}" for name in figures.FIGURES for end in PICTURES}
+    return {RUNS, EVIDENCE, LAWS, "peaks.csv", *pictures}
 
 
 def provenance(folder: Path, tables: list[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from noisescale import records
 from noisescale.errors import RecordError
 from noisescale.grid import wanted
+from noisescale.schedule import evaluation_updates
 from noisescale.study import Study
 
 
@@ -55,12 +56,11 @@ def check_runs(path: Path, table: pa.Table, study: Study) -> None:
         raise _unfit(path, f"lacks {len(absent)} of the study's {len(ids)} runs")
     if rows.duplicated(["run_id", "update"]).any():
         raise _unfit(path, "has an evaluation of a run twice")
-    # Runs of one budget are all evaluated after the same updates, the last of them the budget.
-    runs_of = rows.groupby("updates")["run_id"].nunique()
-    evaluated = rows.groupby(["updates", "update"]).size()
-    complete = all(size == runs_of[budget] for (budget, _), size in evaluated.items())
-    if not (complete and all((budget, budget) in evaluated for budget in runs_of.index)):
-        raise _unfit(path, "lacks evaluations of some runs")
+    for budget, evaluated in rows.groupby("updates"):
+        expected = evaluation_updates(budget, study.evaluations_per_decade)
+        complete = len(evaluated) == len(expected) * evaluated["run_id"].nunique()
+        if not (complete and set(evaluated["update"]) == set(expected)):
+            raise _unfit(path, f"lacks evaluations of some runs of {budget} updates")
 
 
 def read_evidence(path: Path, study: Study) -> pd.DataFrame:

@@ -99,7 +99,6 @@ configure() {
         sed -e "s|@DIR@|$D|g" -e "s|@PORT@|$PORT|g" -e "s|@PORT1@|$((PORT + 1))|g" \
             "$here/slurm.conf.in"
         echo "AccountingStorageType=accounting_storage/none"
-        echo "JobAcctGatherType=jobacct_gather/none"
         for ((i = 1; i <= N; i++)); do
             echo "NodeName=node$i NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((PORT + 10 + i))" \
                 "CPUs=$CPUS RealMemory=$MEM$( ((i == N && GPUS > 0)) && echo " Gres=gpu:$GPUS" ) State=UNKNOWN"

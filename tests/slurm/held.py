@@ -1,7 +1,7 @@
 """In the place of a copied repository's journal: training jobs wait in the midst, held by a test.
 
 A file in the folder ``held`` has a line for each process that trained the shard, with its job and
-the GPUs that it sees.
+the GPUs that it sees. A job for which there is a file ``megabytes-ID`` takes so much memory.
 """
 
 import os
@@ -17,6 +17,7 @@ class Journal(journal.Journal):
     """Once something is trained, says so and waits for the file ``go``, or for being stopped."""
 
     said = False
+    eaten = b""
 
     def due(self):
         if not self.said:
@@ -25,6 +26,9 @@ class Journal(journal.Journal):
             with open(FOLDER / name, "a") as file:
                 gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
                 print(os.environ["SLURM_JOB_ID"], gpus, file=file)
+        food = FOLDER / f"megabytes-{os.environ['SLURM_JOB_ID']}"
         while self._stop is None and not (FOLDER / "go").exists():
             time.sleep(0.1)
+            if food.exists() and not self.eaten:
+                self.eaten = b"x" * (int(food.read_text()) * 10**6)
         return super().due()

@@ -50,20 +50,24 @@ def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     assert done == [SECOND]
 
 
-def cancel(job):
+def cancel(on_cluster, job):
     slurm("scancel", job.id)
 
 
-def requeue(job):
+def requeue(on_cluster, job):
     slurm("scontrol", "requeue", job.id)
 
 
-def fail_the_node(job):
+def fail_the_node(on_cluster, job):
     slurm("scontrol", "update", f"NodeName={job.node}", "State=DOWN", "Reason=test")
 
 
-def run_out_of_time(job):
+def run_out_of_time(on_cluster, job):
     slurm("scontrol", "update", f"JobId={job.id}", "EndTime=now")
+
+
+def run_out_of_memory(on_cluster, job):
+    on_cluster.feed(job, job.megabytes)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,7 @@ def run_out_of_time(job):
     [
         (cancel, "is tried again by Snakemake"),
         (run_out_of_time, "is tried again by Snakemake"),
+        (run_out_of_memory, "is tried again by Snakemake"),
         (requeue, "is started again by SLURM"),
         (fail_the_node, "is started again by SLURM"),
     ],
@@ -81,7 +86,7 @@ def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, a
     until(lambda: len(on_cluster.held()) == 2)
     struck = on_cluster.jobs("train")[0]
     (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == struck.id)
-    blow(struck)
+    blow(on_cluster, struck)
     if again == "is started again by SLURM":
         until(lambda: (struck.id, "PENDING") in [(job.id, job.state) for job in on_cluster.jobs()])
         # It, and what else was on its node, would wait for two minutes.
@@ -98,7 +103,9 @@ def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, a
         assert attempt.megabytes == 2 * struck.megabytes
     on_cluster.let_go()
     on_cluster.ends_well()
-    assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+    # It is killed at once, without the time to write down the last seconds' work.
+    if blow is not run_out_of_memory:
+        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
     assert table(on_cluster).equals(expected)
 
 

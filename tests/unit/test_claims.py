@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic import synthetic_evidence, synthetic_runs, synthetic_study
 
-from noisescale import claims_scaling
+from noisescale import claims_gap, claims_scaling
 from noisescale.claims import claims
 from noisescale.curves import final_rows
 from noisescale.scaling import scaling_laws
@@ -71,6 +71,21 @@ def test_large_batches_that_have_not_finished_leave_fixed_epochs_undecided():
         claim = claims_scaling.optimum_at_fixed_epochs(STUDY, final_rows(runs), laws)
         assert claim.verdict == expected
         assert ("not finished training" in claim.measured) == (expected == UNDECIDED)
+
+
+def test_weight_decay_is_judged_only_where_the_sweep_goes_past_the_best_of_the_full_batch():
+    runs = synthetic_runs(STUDY, noise=0.0005)
+    finals = final_rows(runs)
+    strongest = (finals["weight_decay"] == 0.01) & (finals["batch_size"] == finals["train_size"])
+    for lift, expected in ((0.0, SUPPORTED), (0.012, UNDECIDED), (0.1, NOT_SUPPORTED)):
+        lifted = finals.assign(test_accuracy=finals["test_accuracy"] + lift * strongest)
+        claim = claims_gap.weight_decay(STUDY, lifted)
+        assert claim.verdict == expected
+        assert ("A stronger one might" in claim.measured) == (expected != SUPPORTED)
+    sweep = STUDY.experiments["weight_decay"]
+    alone = replace(sweep, axes=sweep.axes | {"weight_decay": [0.001]})
+    study = replace(STUDY, experiments={"weight_decay": alone})
+    assert claims_gap.weight_decay(study, finals).verdict == UNDECIDED
 
 
 def test_curves_that_only_fall_have_no_optimum():

@@ -178,6 +178,10 @@ def without(table, rows):
             lambda t: t.filter(pa.compute.less(t["update"], t["updates"])),
             "lacks evaluations of some runs",
         ),
+        (
+            lambda t: t.filter(pa.compute.not_equal(t["update"], 1)),
+            "lacks evaluations of some runs",
+        ),
         (lambda t: pa.concat_tables([t, t.slice(3, 1)]), "an evaluation of a run twice"),
     ],
 )

@@ -4,6 +4,7 @@ import filecmp
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +45,23 @@ def test_every_figure_is_published_with_its_table_and_all_else(published):
     names |= {"study.json", "runs.parquet", "evidence.parquet", "claims.parquet", "peaks.csv"}
     names |= {"scaling_laws.json", "provenance.json", "README.md", "README.md.j2"}
     assert {path.name for path in published.iterdir()} == names
+
+
+def test_what_a_study_no_longer_has_is_no_longer_published(results, published, tmp_path):
+    output = tmp_path / "again"
+    shutil.copytree(published, output)
+    (output / "notes.txt").write_text("the user's own")
+    smaller = tmp_path / "smaller"
+    study = replace(synthetic_study(seeds=3, bootstrap=40), experiments={})
+    smaller.mkdir()
+    (smaller / "study.json").write_text(study.to_json())
+    shutil.copy(results / "evidence.parquet", smaller)
+    (output / STORY).unlink()
+    publish(smaller, CAPTIONS, output)
+    pictures = {f"{spec.name}.{end}" for spec in figures.wanted(study) for end in ("png", "csv")}
+    others = {"study.json", "evidence.parquet", "claims.parquet", "provenance.json"}
+    others |= {"README.md", "notes.txt"}
+    assert {path.name for path in output.iterdir()} == pictures | others
 
 
 def test_what_is_drawn_again_is_what_was_published(published, tmp_path):

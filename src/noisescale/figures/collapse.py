@@ -91,8 +91,8 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
             _name_families(ax, families)
         marks.draw(ax, rows, looks)
     layout.legend(figure, family_looks)
-    curves = table[(table["panel"] == "a") & (table["kind"] == "curve")]
-    layout.footnote(figure, table, study, runs=curves, crosses=False)
+    # Runs that two families share would be counted twice; their own figures count the diverged.
+    layout.footnote(figure, table, study, crosses=False)
     return figure
 
 
