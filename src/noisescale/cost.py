@@ -18,11 +18,11 @@ from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
 from noisescale.schedule import evaluation_updates
 
-SECONDS_PER_CALL = 3.5e-6
-SECONDS_PER_FLOP = 1.2e-11
-SECONDS_PER_BYTE = 2.0e-11
-"""One core of an AMD EPYC (Zen 4) server, torch 2.15; see ``python -m benchmarks.costs``."""
-REFERENCE_SECONDS = 1.0e-4
+SECONDS_PER_CALL = 3.6e-6
+SECONDS_PER_FLOP = 5.9e-12
+SECONDS_PER_BYTE = 3.5e-11
+"""One core of an Intel Xeon server with AVX-512, torch 2.15; see ``python -m benchmarks.costs``."""
+REFERENCE_SECONDS = 1.06e-4
 """What an update of `machine_speed` takes there."""
 GPU_SPEEDUP = 50
 """Of a whole shard over one core. A guess: no GPU has been measured."""
@@ -107,8 +107,11 @@ def update_work(run: Run, shape: Shape, stack: int) -> Work:
 def evaluation_work(run: Run, shape: Shape) -> Work:
     """Return a run's work for one evaluation, on its training set and the test set."""
     examples = run.train_size + shape.n_test
+    flops = 2 * n_parameters(run, shape) * examples
+    if in_dual(run, shape.n_inputs):  # whose weights are made first
+        flops += 2 * run.train_size * (shape.n_inputs + 1) * run.widths[0]
     moved = 8 * sum(run.widths) + 200 * shape.n_classes
-    return Work(0, 2 * n_parameters(run, shape) * examples, moved * examples)
+    return Work(0, flops, moved * examples)
 
 
 @same_for_all_seeds
