@@ -4,6 +4,7 @@
 #   snakemake --cores all                                                     the study of config.yaml
 #   snakemake --cores all --configfile workflow/presets/mnist-cpu.yaml        another study
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -23,9 +24,6 @@ localrules:
     all,
     data,
     collect,
-    figures_evidence,
-    figures_curves,
-    figures_laws,
     judge,
     report,
 
@@ -33,8 +31,11 @@ localrules:
 # Not a rule: a file that every job depends on, but that must not re-run any, would have to be an
 # ancient() input, and Snakemake does not look for changed parameters below a job that is due.
 onstart:
-    write_text(STUDY_JSON, STUDY.to_json())
-    owner.sign(Path(".snakemake"))
+    try:
+        owner.sign(PLAN.folder)
+        write_text(STUDY_JSON, STUDY.to_json())
+    except NoisescaleError as error:
+        raise WorkflowError(f"noisescale: {error}") from None
 
 
 # The tables are named here so that a deleted or damaged one is made again: Snakemake does not miss

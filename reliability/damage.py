@@ -102,6 +102,7 @@ def own_data(*harms: Harm) -> Fault:
                 study(target)
             # Else the harm was to bytes that mean nothing, such as a date.
             outcome.tries += 1
+            outcome.compare("data")
             if load(prepared).digest == expected:
                 outcome.survived += 1
             else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from reliability.outcome import Outcome
-from reliability.study import RUNS, Study, kill
+from reliability.study import RUNS, Study, kill, rows_finished
 
 TRAINING = 0.3
 """About the share of a call that is training."""
@@ -30,9 +30,13 @@ def _killed(
     """Attempt again and again until a study ends, or there are kills enough; and so with others."""
     outcome, series = Outcome(), 0
     while outcome.tries < tries:
-        study, kills = Study.fresh(folder / f"{series}"), 0
+        study, kills, finished = Study.fresh(folder / f"{series}"), 0, 0
         while outcome.tries + kills < tries and attempt(study, series):
             kills += 1
+            earlier, finished = finished, rows_finished(study, undisturbed)
+            if lost := max(0, earlier - finished):
+                outcome.rows_lost += lost
+                outcome.wrong.append(f"{lost} rows of finished runs are gone")
         _until_done(study, undisturbed, kills, outcome, target)
         series += 1
     return outcome

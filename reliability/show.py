@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 
 from noisescale import records
@@ -23,7 +24,7 @@ def line(name: str, outcome: Outcome, seconds: float) -> str:
 
 def keep(path: Path, name: str, outcome: Outcome) -> None:
     """Write an outcome to a file, beside those of other faults."""
-    outcomes = read(path) | {name: outcome}
+    outcomes = read(path) | {name: replace(outcome, on=date.today().isoformat())}
     plain = {name: asdict(outcome) for name, outcome in outcomes.items()}
     records.write_text(path, json.dumps(plain, indent=1))
 
@@ -37,19 +38,25 @@ def read(path: Path) -> dict[str, Outcome]:
 
 def write(path: Path, outcomes: dict[str, Outcome | None], seed: int) -> None:
     """Write the page: the table, and how each fault is survived."""
-    rows = ["| Fault | Tried | Survived | Rows lost | Result equal |", "|---|---|---|---|---|"]
+    rows = [
+        "| Fault | Tried | Survived | Rows lost | Result equal | Compared |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, outcome in outcomes.items():
-        cells = ["not tried", "", "", ""]
+        cells = ["not tried", *[""] * 4]
         if outcome is not None:
             equal = "yes" if outcome.sound else "**no**"
-            cells = [outcome.tries, outcome.survived, outcome.rows_lost, equal]
+            lost = "–" if outcome.compared == ["data"] else outcome.rows_lost
+            compared = " or ".join(outcome.compared)
+            cells = [outcome.tries, outcome.survived, lost, equal, compared]
         rows.append("| " + " | ".join(map(str, [name, *cells])) + " |")
     made = records.provenance()
     names = ("python", "snakemake", "torch", "numpy", "pyarrow")
     versions = ", ".join(f"{name} {made['versions'][name]}" for name in names)
     machine = made["machine"]
+    days = " and ".join(sorted({outcome.on for outcome in outcomes.values() if outcome}))
     how = (
-        f"Measured on {made['created'][:10]}: {machine['processor']}, {machine['cores']} cores, "
+        f"Measured on {days}: {machine['processor']}, {machine['cores']} cores, "
         f"{machine['system']}; {versions}; seed {seed}."
     )
     text = TEXT.read_text(encoding="utf-8")

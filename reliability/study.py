@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from noisescale import records
+from noisescale import journal, records
 from noisescale.errors import RecordError
 from tests.tiny_workflow import SETTINGS, Call, Workflow, copy_of_repository
 
@@ -101,6 +101,19 @@ def wait(condition, seconds: float = 300) -> bool:
     while not (found := condition()) and time.monotonic() < until:
         time.sleep(0.02)
     return bool(found)
+
+
+def rows_finished(study: Study, undisturbed: Study) -> int:
+    """Return how many rows of the undisturbed table of runs a study has in shards and journals."""
+    finished = set()
+    # Journals first: a training that goes on meanwhile deletes its own when the shard is there.
+    for path in study.results.glob("runs/**/*.journal"):
+        for meta, _ in journal.contents(path):
+            finished |= set(meta["runs"]) if meta["kind"] == "curves" else set()
+    for path in study.results.glob("runs/**/*.parquet"):
+        finished |= set(records.read_metadata(path)["run_ids"])
+    rows = _table(undisturbed, "runs.parquet", records.RUNS)["run_id"].to_pylist()
+    return sum(run_id in finished for run_id in rows)
 
 
 def rows_lost(study: Study, undisturbed: Study) -> int:

@@ -32,6 +32,7 @@ START_SECONDS = 3.0
 
 _START_MB = 1000
 _GPU_START_MB = 4000
+_CURVE_BYTES = 40_000
 _STACK_BYTES = 8_000_000
 _STACK_RUNS = {"cpu": 64, "cuda": 4096}
 _CALLS = 11
@@ -151,7 +152,8 @@ def shard_mb(runs: list[Run], shape: Shape, gpu: bool) -> int:
     sets = {(run.train_size, run.seed) for run in runs if in_dual(run, shape.n_inputs)}
     duals = sum(4 * size * (size + shape.n_inputs) for size, _ in sets)
     largest = max(run_bytes(run, shape) for run in runs)
-    return (_GPU_START_MB if gpu else _START_MB) + round((data + duals + largest) / 1e6)
+    held = data + duals + largest + _CURVE_BYTES * len(runs)
+    return (_GPU_START_MB if gpu else _START_MB) + round(held / 1e6)
 
 
 def training_seconds(

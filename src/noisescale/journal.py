@@ -155,7 +155,7 @@ class Journal(Keeper):
             raise SystemExit(128 + self._stop)
 
     def _read(self, runs: dict[str, Run]) -> None:
-        for record in _records(self.path):
+        for record in contents(self.path):
             meta = record[0]
             if meta["kind"] == "job":
                 if any(meta.get(key) != value for key, value in self._job.items()):
@@ -195,8 +195,8 @@ def _put(file: BinaryIO, meta: dict[str, Any], arrays: dict[str, torch.Tensor]) 
     file.write(digest.digest())
 
 
-def _records(path: Path) -> Iterator[Record]:
-    """Yield the records of a file until its end, or the first that is torn or damaged."""
+def contents(path: Path) -> Iterator[Record]:
+    """Yield the records of a journal until its end, or the first that is torn or damaged."""
     try:
         file = open(path, "rb")  # noqa: SIM115
     except OSError:

@@ -1,68 +1,110 @@
-"""Which process works in a folder, so that what a killed one has locked is known to be free.
+"""Which process works on a study, so that a second one is refused, and a dead one's locks removed.
 
-Snakemake's lock is a file: it outlives a Snakemake that is killed outright. The process that
-has it leaves its name here; once it is no more, the next call removes the lock and goes on.
+Snakemake's lock is a file: it outlives a Snakemake that is killed outright; and a call that ends
+removes those of all others in its folder. So the process that works on a study leaves its name in
+the folder of the study's results.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import sys
 from pathlib import Path
 
+from noisescale.errors import RecordError
 from noisescale.records import write_text
 
-_NAME = "noisescale.owner"
+_NAME = ".owner"
 
 
-def sign(state: Path) -> None:
-    """Leave this process's name in Snakemake's folder, whose lock it has."""
-    write_text(Path(state) / _NAME, json.dumps({"place": _place(), "process": _process()}))
+def sign(results: Path) -> None:
+    """Leave this process's name in a study's folder.
+
+    Raises
+    ------
+    RecordError
+        Another process of this machine works there, or the folder cannot be written to.
+    """
+    owner = _owner(results)
+    if _lives(owner) and owner["process"] != _process():
+        raise RecordError(_said(results, owner))
+    write_text(results / _NAME, json.dumps({"place": _place(), "process": _process()}))
 
 
-def release_of_the_dead(state: Path) -> bool:
-    """Remove Snakemake's locks if they were left by a process that is no more; return whether.
+def release_of_the_dead(results: Path, locks: Path) -> bool:
+    """Remove Snakemake's locks of a study, left by a process that is no more; return whether.
 
     Those of a process on another machine, which may be alive, stay.
+
+    Parameters
+    ----------
+    results
+        The study's folder, as Snakemake names it.
+    locks
+        The folder of Snakemake's locks.
     """
-    file, locks = Path(state) / _NAME, Path(state) / "locks"
-    try:
-        owner = json.loads(file.read_text())
-        if owner["place"] != _place() or owner["process"] == _process(owner["process"][1]):
-            return False
-        # Of several calls at once, one succeeds in this, and the others have nothing to remove.
-        claimed = file.with_name(f"{_NAME}.{os.getpid()}")
-        file.rename(claimed)
-        claimed.unlink()
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    owner = _owner(results)
+    if owner is None or owner["place"] != _place() or _lives(owner):
         return False
-    if not _any(locks):
-        return False
-    shutil.rmtree(locks, ignore_errors=True)
-    print("noisescale: an earlier call was killed; going on from there", file=sys.stderr)
-    return True
+    left = _locks(results, locks)
+    for lock in left:
+        lock.unlink(missing_ok=True)
+    if left:
+        print("noisescale: an earlier call was killed; going on from there", file=sys.stderr)
+    return bool(left)
 
 
-def of_the_living(state: Path) -> str | None:
-    """Say whose the locks are that `release_of_the_dead` has left, if there are any."""
-    if not _any(Path(state) / "locks"):
-        return None
-    try:
-        owner = json.loads((Path(state) / _NAME).read_text())
+def of_the_living(results: Path, locks: Path) -> str | None:
+    """Say who works on a study, if anybody does; to be asked after `release_of_the_dead`."""
+    owner = _owner(results)
+    if _lives(owner) or _locks(results, locks):
+        return _said(results, owner)
+    return None
+
+
+def _said(results: Path, owner: dict | None) -> str:
+    host, process = "an unknown machine", "of unknown id"
+    if owner is not None:
         host, process = owner["place"][0], owner["process"][1]
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        host, process = "an unknown machine", "of unknown id"
-    return (
-        f"noisescale: {Path(state).resolve().parent}: another call, process {process} on {host}, "
-        "works here; wait until it has ended, or end it, and call again"
+    text = (
+        f"{results.resolve()}: another call, process {process} on {host}, works here; "
+        "wait until it has ended, or end it, and call again"
     )
+    if owner is None or owner["place"] != _place():
+        text += "; if that machine is gone: snakemake --unlock"
+    return text
 
 
-def _any(locks: Path) -> bool:
-    return locks.is_dir() and any(locks.iterdir())
+def _owner(results: Path) -> dict | None:
+    """Return who has signed; None if nobody has, or it cannot be read."""
+    try:
+        owner = json.loads((results / _NAME).read_text())
+        known = isinstance(owner["place"], list) and len(owner["process"]) == 3 and owner["place"]
+        return owner if known else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _lives(owner: dict | None) -> bool:
+    """Tell whether an owner is a living process of this machine."""
+    if owner is None or owner["place"] != _place():
+        return False
+    return owner["process"] == _process(owner["process"][1])
+
+
+def _locks(results: Path, locks: Path) -> list[Path]:
+    """Return the files of Snakemake's locks that name a file of a study."""
+
+    def names(lock: Path) -> bool:
+        try:
+            lines = lock.read_text().splitlines()
+        except OSError:
+            return False  # removed meanwhile
+        return any(line.startswith(f"{results}/") for line in lines)
+
+    return [lock for lock in sorted(locks.glob("*.lock")) if names(lock)]
 
 
 def _place() -> list[str]:

@@ -55,12 +55,15 @@ def cluster():
         return subprocess.run(call, capture_output=True, text=True, check=False, timeout=300)
 
     try:
-        started = manage("start")
-        if started.returncode:
-            pytest.skip(f"no SLURM: {started.stderr.strip()[-300:]}")
-        yield
+        installed = manage("install")
     except subprocess.TimeoutExpired as error:
-        pytest.skip(f"no SLURM: {error}")
+        pytest.skip(f"SLURM cannot be installed: {error}")
+    if installed.returncode:
+        pytest.skip(f"SLURM cannot be installed: {installed.stderr.strip()[-300:]}")
+    try:
+        started = manage("start")
+        assert started.returncode == 0, started.stderr
+        yield
     finally:
         manage("stop")
 
@@ -107,6 +110,11 @@ class OnCluster(Workflow):
     def ends_well(self) -> None:
         """Wait for the end of the call in the background."""
         assert self.process.wait(PATIENCE) == 0, self.said()
+
+    def interrupt(self) -> None:
+        """Do to the call in the background what Ctrl-C does."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         """Kill the call in the background outright; its jobs on the cluster go on."""

@@ -7,7 +7,7 @@ import re
 
 import pytest
 import yaml
-from conftest import TABLE, slurm, table, until
+from conftest import TABLE, TRAININGS, slurm, table, until
 from tiny_workflow import REPOSITORY, RUNS, Workflow, copy_of_repository
 
 pytestmark = pytest.mark.slurm
@@ -107,6 +107,46 @@ def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, a
     if blow is not run_out_of_memory:
         assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
     assert table(on_cluster).equals(expected)
+
+
+def test_what_a_shard_has_is_kept_when_a_job_fails_to_add_to_it(on_cluster):
+    local = Workflow(on_cluster.folder, TRAININGS)
+    assert local(TABLE).status == 0
+    on_cluster.settings["base"] |= {"seeds": 3}
+    on_cluster.hold()
+    on_cluster.start(TABLE)
+    until(lambda: len(on_cluster.held()) == 2)
+    struck = on_cluster.jobs("train")[0]
+    (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == struck.id)
+    kept = re.search(r": (\d+) runs kept", on_cluster.log(shard))[0]
+    assert kept != ": 0 runs kept"
+    run_out_of_time(on_cluster, struck)
+    until(lambda: on_cluster.held()[shard][1:])
+    on_cluster.let_go()
+    on_cluster.ends_well()
+    assert kept in on_cluster.log(shard)
+
+
+def test_ctrl_c_cancels_the_jobs_and_the_next_call_goes_on_where_they_were(on_cluster, expected):
+    on_cluster.hold()
+    on_cluster.start(TABLE)
+    until(lambda: len(on_cluster.held()) == 2)
+    on_cluster.interrupt()
+    until(lambda: {job.state for job in on_cluster.jobs("train")} == {"CANCELLED"})
+    on_cluster.start(TABLE)
+    until(lambda: all(lines[1:] for lines in on_cluster.held().values()))
+    on_cluster.let_go()
+    on_cluster.ends_well()
+    for shard in on_cluster.held():
+        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+    assert table(on_cluster).equals(expected)
+
+
+def test_text_of_the_command_line_is_read_by_no_shell_on_its_way(on_cluster):
+    on_cluster.options = (*on_cluster.options, "--config", "title=$(touch sprung) `touch sprung`")
+    call = on_cluster("results/tiny/scaling_laws.json")
+    assert call.status == 0, call.text
+    assert not list(on_cluster.folder.rglob("sprung"))
 
 
 def test_a_killed_snakemake_trains_nothing_twice_though_its_jobs_still_run(on_cluster, expected):

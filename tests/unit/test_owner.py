@@ -1,85 +1,121 @@
-"""Locks that outlive their owner are removed; those of the living, or of elsewhere, stay."""
+"""Of two calls on a study one is refused; the locks of the dead go, those of all others stay."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from noisescale import owner
+from noisescale.errors import RecordError
+
+MINE, OTHERS = Path("results/mine"), Path("results/mine-too")
+DAMAGED = ["", "{}", "[1]", '{"place": 1, "process": []}', '{"place": [], "process": [1]}', "\x00"]
 
 
-@pytest.fixture
-def state(tmp_path):
-    (tmp_path / "locks").mkdir()
-    (tmp_path / "locks" / "0.output.lock").write_text("a result")
-    return tmp_path
+@pytest.fixture(autouse=True)
+def locks(tmp_path, monkeypatch):
+    """A folder where a call on each of two studies holds its locks."""
+    monkeypatch.chdir(tmp_path)
+    for number, results in enumerate((MINE, OTHERS)):
+        results.mkdir(parents=True)
+        write_locks(number, results)
+    return Path(".snakemake/locks")
 
 
-def sign_elsewhere(state):
+def write_locks(number, results):
+    folder = Path(".snakemake/locks")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{number}.input.lock").write_text(f"src/code.py\n{results}/data.npz\n")
+    (folder / f"{number}.output.lock").write_text(f"{results}/runs.parquet\n")
+
+
+def names(locks):
+    return sorted(path.name for path in locks.iterdir())
+
+
+def sign_elsewhere(results):
     """In a process that has ended when this returns."""
-    script = "import sys; from noisescale import owner; owner.sign(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", script, state], check=True)
+    script = "import sys, pathlib, noisescale.owner as o; o.sign(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", script, results], check=True)
 
 
-def test_the_locks_of_a_dead_process_are_removed_once(state):
-    sign_elsewhere(state)
-    assert owner.release_of_the_dead(state)
-    assert [path.name for path in state.iterdir()] == []
-    (state / "locks").mkdir()
-    (state / "locks" / "0.output.lock").write_text("of someone who has not signed yet")
-    assert not owner.release_of_the_dead(state)
-    assert (state / "locks" / "0.output.lock").exists()
+def change(results, **fields):
+    file = results / ".owner"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
 
 
-def test_the_locks_of_a_living_process_stay(state):
-    owner.sign(state)
-    assert not owner.release_of_the_dead(state)
-    assert (state / "locks" / "0.output.lock").exists()
+def test_the_locks_of_a_dead_process_are_removed_and_no_others(locks):
+    sign_elsewhere(MINE)
+    assert owner.release_of_the_dead(MINE, locks)
+    assert names(locks) == ["1.input.lock", "1.output.lock"]
+    assert not owner.release_of_the_dead(MINE, locks)
+    assert owner.of_the_living(MINE, locks) is None
 
 
-def test_the_locks_of_another_machine_stay(state):
-    sign_elsewhere(state)
-    file = state / "noisescale.owner"
-    signed = json.loads(file.read_text())
-    file.write_text(json.dumps(signed | {"place": ["another machine"]}))
-    assert not owner.release_of_the_dead(state)
-    assert (state / "locks" / "0.output.lock").exists()
+def test_the_locks_of_a_living_process_stay(locks):
+    owner.sign(MINE)
+    assert not owner.release_of_the_dead(MINE, locks)
+    assert len(names(locks)) == 4
 
 
-def test_another_process_with_the_same_id_is_not_taken_for_the_owner(state):
-    owner.sign(state)
-    file = state / "noisescale.owner"
-    signed = json.loads(file.read_text())
-    if not signed["process"][2]:
+def test_the_locks_of_another_machine_stay_and_its_user_is_told_how_to_remove_them(locks):
+    sign_elsewhere(MINE)
+    change(MINE, place=["another machine"])
+    assert not owner.release_of_the_dead(MINE, locks)
+    assert len(names(locks)) == 4
+    assert owner.of_the_living(MINE, locks).endswith("gone: snakemake --unlock")
+
+
+def test_of_another_machine_without_locks_nobody_is_at_work(locks):
+    sign_elsewhere(MINE)
+    change(MINE, place=["another machine"])
+    for lock in locks.iterdir():
+        lock.unlink()
+    assert owner.of_the_living(MINE, locks) is None
+    owner.sign(MINE)
+
+
+def test_another_process_with_the_same_id_is_not_taken_for_the_owner(locks):
+    owner.sign(MINE)
+    process = json.loads((MINE / ".owner").read_text())["process"]
+    if not process[2]:
         pytest.skip("there is no /proc to tell them apart")
-    signed["process"][2] = "1"
-    file.write_text(json.dumps(signed))
-    assert owner.release_of_the_dead(state)
+    change(MINE, process=[*process[:2], "1"])
+    assert owner.release_of_the_dead(MINE, locks)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"place": 1, "process": []}', "\x00"])
-def test_a_damaged_signature_removes_nothing(state, content):
-    (state / "noisescale.owner").write_text(content)
-    assert not owner.release_of_the_dead(state)
-    assert (state / "locks").exists()
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_signature_removes_nothing(locks, content):
+    (MINE / ".owner").write_text(content)
+    assert not owner.release_of_the_dead(MINE, locks)
+    assert len(names(locks)) == 4
+    assert "an unknown machine" in owner.of_the_living(MINE, locks)
 
 
-def test_those_who_are_at_work_are_named(state):
-    owner.sign(state)
-    line = owner.of_the_living(state)
+def test_who_is_at_work_is_named_though_another_call_has_removed_all_locks(locks):
+    owner.sign(MINE)
+    for lock in locks.iterdir():
+        lock.unlink()
+    line = owner.of_the_living(MINE, locks)
     assert f"process {os.getpid()} on {socket.gethostname()}, works here; wait" in line
-    assert str(state.parent) in line and "\n" not in line
+    assert str(MINE.resolve()) in line and "\n" not in line
+    assert owner.of_the_living(OTHERS, locks) is None
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"place": 1, "process": []}', "\x00"])
-def test_locks_without_a_name_are_told_too(state, content):
-    (state / "noisescale.owner").write_text(content)
-    assert "an unknown machine" in owner.of_the_living(state)
+def test_a_second_process_does_not_sign_while_the_first_lives():
+    owner.sign(MINE)
+    owner.sign(MINE)  # the same one may
+    with pytest.raises(subprocess.CalledProcessError):
+        sign_elsewhere(MINE)
+    sign_elsewhere(OTHERS)
 
 
-def test_where_there_are_no_locks_nobody_is_at_work(tmp_path):
-    owner.sign(tmp_path)
-    assert owner.of_the_living(tmp_path) is None
+def test_the_owner_of_a_folder_that_is_not_there_is_nobody(locks):
+    assert owner.of_the_living(Path("results/new"), locks) is None
+    owner.sign(Path("results/new"))
+    with pytest.raises(RecordError, match="cannot be written"):
+        owner.sign(Path("results/new/.owner"))

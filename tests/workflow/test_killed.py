@@ -8,7 +8,7 @@ import sys
 import time
 
 import pyarrow.parquet as pq
-from tiny_workflow import RUNS
+from tiny_workflow import RUNS, Workflow
 
 from reliability.study import Study
 
@@ -30,12 +30,12 @@ def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(f
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for((fresh.folder / ".snakemake/noisescale.owner").exists, first)
+    wait_for((fresh.results / ".owner").exists, first)
     os.killpg(first.pid, signal.SIGSTOP)  # lest it be done before the other has started
     beside = fresh(TARGET)
     os.killpg(first.pid, signal.SIGCONT)
     assert beside.status != 0 and "Directory cannot be locked" in beside.text
-    line = f"noisescale: {fresh.folder}: another call, process {first.pid} on "
+    line = f"noisescale: {fresh.results}: another call, process {first.pid} on "
     assert any(said.startswith(line) for said in beside.text.splitlines())
     assert "Traceback" not in beside.text
 
@@ -51,6 +51,33 @@ def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(f
     there = {"1-7": 8, "8-63": 4}[finished.parent.name.partition("~")[2]]
     assert f"{RUNS} runs wanted, {there} up to date" in call.text
     assert call.trained == RUNS - there
+
+
+def test_a_second_study_beside_the_first_does_not_let_a_third_call_in(fresh):
+    """Snakemake removes all locks of a folder, also those of others, when a call ends in it."""
+    fresh.write_settings()
+    first = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", TARGET, *fresh.options, "--cores", "1"],
+        cwd=fresh.folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for((fresh.results / ".owner").exists, first)
+        os.killpg(first.pid, signal.SIGSTOP)
+        other = Workflow(fresh.folder, fresh.settings | {"study": "other"})
+        call = other("results/other/data.npz")
+        assert call.status == 0 and "works here" not in call.text, call.text
+        assert not list(fresh.folder.glob(".snakemake/locks/*"))
+        third = fresh(TARGET)
+        assert third.status != 0 and "Traceback" not in third.text
+        line = f"noisescale: {fresh.results}: another call, process {first.pid} on "
+        assert sum(line in said for said in third.text.splitlines()) == 2, "told, and refused"
+        assert third.trained == 0
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
 
 
 def test_what_a_killed_snakemake_leaves_in_training_is_not_trained_twice(fresh):

@@ -17,6 +17,8 @@ from noisescale.records import write_text
 
 export_python()
 
+LOCKS = Path(".snakemake/locks")
+
 try:
     STUDY = load_study(config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
@@ -24,10 +26,10 @@ try:
         PLAN.check()
         # Also before a dry run, which Snakemake cannot be told from others as yet: what is damaged
         # is to be counted.
-        owner.release_of_the_dead(Path(".snakemake"))
+        owner.release_of_the_dead(PLAN.folder, LOCKS)
         MISSING = PLAN.missing()
-        if others := owner.of_the_living(Path(".snakemake")):
-            print(others, file=sys.stderr)
+        if others := owner.of_the_living(PLAN.folder, LOCKS):
+            print(f"noisescale: {others}", file=sys.stderr)
         else:
             mend(PLAN, MISSING)
         # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.

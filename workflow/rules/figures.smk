@@ -43,6 +43,7 @@ for job in ("evidence", "curves", "laws"):
                 f"{OUT}/logs/figures_{job}.log",
             benchmark:
                 f"{OUT}/benchmarks/figures/{job}.tsv"
+            localrule: True  # see the Snakefile
             conda:
                 "../../envs/analysis.yaml"
             params:
