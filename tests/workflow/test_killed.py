@@ -21,17 +21,23 @@ def wait_for(condition, process):
         time.sleep(0.02)
 
 
-def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(fresh):
-    fresh.write_settings()
-    first = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", TARGET, *fresh.options, "--cores", "1"],
-        cwd=fresh.folder,
+def at_work(workflow):
+    """Return a call that is at work, and stopped lest it be done before another has started."""
+    workflow.write_settings()
+    call = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", TARGET, *workflow.options, "--cores", "1"],
+        cwd=workflow.folder,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for((fresh.results / ".owner").exists, first)
-    os.killpg(first.pid, signal.SIGSTOP)  # lest it be done before the other has started
+    wait_for((workflow.results / ".owner").exists, call)
+    os.killpg(call.pid, signal.SIGSTOP)
+    return call
+
+
+def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(fresh):
+    first = at_work(fresh)
     beside = fresh(TARGET)
     os.killpg(first.pid, signal.SIGCONT)
     assert beside.status != 0 and "Directory cannot be locked" in beside.text
@@ -55,17 +61,8 @@ def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(f
 
 def test_a_second_study_beside_the_first_does_not_let_a_third_call_in(fresh):
     """Snakemake removes all locks of a folder, also those of others, when a call ends in it."""
-    fresh.write_settings()
-    first = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", TARGET, *fresh.options, "--cores", "1"],
-        cwd=fresh.folder,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    first = at_work(fresh)
     try:
-        wait_for((fresh.results / ".owner").exists, first)
-        os.killpg(first.pid, signal.SIGSTOP)
         other = Workflow(fresh.folder, fresh.settings | {"study": "other"})
         call = other("results/other/data.npz")
         assert call.status == 0 and "works here" not in call.text, call.text
