@@ -38,6 +38,14 @@ onstart:
         raise WorkflowError(f"noisescale: {error}") from None
 
 
+onsuccess:
+    owner.leave(PLAN.folder)
+
+
+onerror:
+    owner.leave(PLAN.folder)
+
+
 # The tables are named here so that a deleted or damaged one is made again: Snakemake does not miss
 # a file whose descendants are all there.
 rule all:

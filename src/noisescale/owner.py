@@ -33,6 +33,13 @@ def sign(results: Path) -> None:
     write_text(results / _NAME, json.dumps({"place": _place(), "process": _process()}))
 
 
+def leave(results: Path) -> None:
+    """Take this process's name away: it has done its work."""
+    owner = _owner(results)
+    if owner is not None and owner["place"] == _place() and owner["process"] == _process():
+        (results / _NAME).unlink(missing_ok=True)
+
+
 def release_of_the_dead(results: Path, locks: Path) -> bool:
     """Remove Snakemake's locks of a study, left by a process that is no more; return whether.
 
@@ -81,9 +88,9 @@ def _owner(results: Path) -> dict | None:
     """Return who has signed; None if nobody has, or it cannot be read."""
     try:
         owner = json.loads((results / _NAME).read_text())
-        known = isinstance(owner["place"], list) and len(owner["process"]) == 3 and owner["place"]
-        return owner if known else None
-    except (OSError, ValueError, KeyError, TypeError):
+        host, (_, number, _) = owner["place"][0], owner["process"]
+        return owner if isinstance(host, str) and isinstance(number, int) else None
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 
 

@@ -13,7 +13,11 @@ from noisescale import owner
 from noisescale.errors import RecordError
 
 MINE, OTHERS = Path("results/mine"), Path("results/mine-too")
-DAMAGED = ["", "{}", "[1]", '{"place": 1, "process": []}', '{"place": [], "process": [1]}', "\x00"]
+DAMAGED = [
+    *("", "{}", "[1]", "\x00"),
+    *('{"place": 1, "process": []}', '{"place": [], "process": ["", 1, ""]}'),
+    '{"place": ["here"], "process": ["", "one", ""]}',
+]
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +116,15 @@ def test_a_second_process_does_not_sign_while_the_first_lives():
     with pytest.raises(subprocess.CalledProcessError):
         sign_elsewhere(MINE)
     sign_elsewhere(OTHERS)
+
+
+def test_who_has_done_the_work_takes_the_own_name_away_and_no_other(locks):
+    owner.sign(MINE)
+    sign_elsewhere(OTHERS)
+    for results in (MINE, OTHERS, Path("results/new")):
+        owner.leave(results)
+    assert not (MINE / ".owner").exists()
+    assert (OTHERS / ".owner").exists()
 
 
 def test_the_owner_of_a_folder_that_is_not_there_is_nobody(locks):

@@ -57,6 +57,7 @@ def test_a_call_is_alone_while_it_lives_and_the_next_goes_on_when_it_is_killed(f
     there = {"1-7": 8, "8-63": 4}[finished.parent.name.partition("~")[2]]
     assert f"{RUNS} runs wanted, {there} up to date" in call.text
     assert call.trained == RUNS - there
+    assert not (fresh.results / ".owner").exists()
 
 
 def test_a_second_study_beside_the_first_does_not_let_a_third_call_in(fresh):

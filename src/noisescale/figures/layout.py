@@ -81,7 +81,7 @@ def footnote(
     Parameters
     ----------
     runs
-        Rows of the table that count every run once; None for Part I, which has none.
+        Rows of the table that count every run once; None where there are none.
     crosses
         Whether the figure has marks of `marks.diverged`.
     """
