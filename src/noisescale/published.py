@@ -22,8 +22,8 @@ from noisescale.study import Study
 
 STUDY, RUNS, EVIDENCE = "study.json", "runs.parquet", "evidence.parquet"
 LAWS = "scaling_laws.json"
-STORY = "README.md.j2"
-"""Text to be filled in with what was measured; becomes README.md."""
+STORIES = "*.md.j2"
+"""Texts to be filled in with what was measured; each loses its last ending."""
 CHECKS = "checks"
 """The folder, beside the story, of the published studies that it quotes as well."""
 PICTURES = ("png", "csv")
@@ -72,7 +72,7 @@ def publish(results: Path, captions: Path, output: Path) -> None:
     captions
         See `redraw`.
     output
-        The folder; what it has of an earlier publication is replaced. A ``README.md.j2`` in it is
+        The folder; what it has of an earlier publication is replaced. Each ``*.md.j2`` in it is
         filled in, see `story`.
 
     Raises
@@ -108,8 +108,8 @@ def publish(results: Path, captions: Path, output: Path) -> None:
         records.write_text(
             fresh / "provenance.json", seal(provenance(fresh, list(kept)), indent=1) + "\n"
         )
-        if (output / STORY).is_file():
-            records.write_text(fresh / "README.md", story(output / STORY, fresh, output / CHECKS))
+        for template in sorted(output.glob(STORIES)):
+            records.write_text(fresh / template.stem, story(template, fresh, output / CHECKS))
         for name in _names() - {path.name for path in fresh.iterdir()}:
             (output / name).unlink(missing_ok=True)
         for path in sorted(fresh.iterdir()):

@@ -14,7 +14,7 @@ from synthetic import synthetic_study, write_synthetic
 from noisescale import figures, judge, records, report_tables
 from noisescale.errors import RecordError
 from noisescale.figures.inputs import LAWS, read_json
-from noisescale.published import CHECKS, STORY, publish, redraw, story
+from noisescale.published import CHECKS, STORIES, publish, redraw, story
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = ROOT / "workflow/report"
@@ -34,6 +34,7 @@ def published(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs") / "mine"
     folder.mkdir()
     (folder / "README.md.j2").write_text(TEXT)
+    (folder / "more.md.j2").write_text("{{ peaks | length }}")
     publish(results, CAPTIONS, folder)
     return folder
 
@@ -44,6 +45,7 @@ def test_every_figure_is_published_with_its_table_and_all_else(published):
     }
     names |= {"study.json", "runs.parquet", "evidence.parquet", "claims.parquet", "peaks.csv"}
     names |= {"scaling_laws.json", "provenance.json", "README.md", "README.md.j2"}
+    names |= {"more.md", "more.md.j2"}
     assert {path.name for path in published.iterdir()} == names
 
 
@@ -56,11 +58,12 @@ def test_what_a_study_no_longer_has_is_no_longer_published(results, published, t
     smaller.mkdir()
     (smaller / "study.json").write_text(study.to_json())
     shutil.copy(results / "evidence.parquet", smaller)
-    (output / STORY).unlink()
+    for template in output.glob(STORIES):
+        template.unlink()
     publish(smaller, CAPTIONS, output)
     pictures = {f"{spec.name}.{end}" for spec in figures.wanted(study) for end in ("png", "csv")}
     others = {"study.json", "evidence.parquet", "claims.parquet", "provenance.json"}
-    others |= {"README.md", "notes.txt"}
+    others |= {"README.md", "more.md", "notes.txt"}
     assert {path.name for path in output.iterdir()} == pictures | others
 
 
@@ -92,7 +95,7 @@ def test_the_story_quotes_what_was_measured(published):
 
 def test_the_story_quotes_the_studies_beside_it(published, tmp_path):
     shutil.copytree(published, tmp_path / "checks/wide")
-    template = tmp_path / STORY
+    template = tmp_path / "README.md.j2"
     template.write_text("{{ checks.wide.peaks | length }} and {{ peaks | length }}")
     told = story(template, published, tmp_path / CHECKS)
     n = len(read_json(published / "scaling_laws.json", LAWS)["peaks"])
@@ -155,9 +158,8 @@ def test_the_published_numbers_are_those_of_the_published_data(folder, tmp_path)
     published = judge.read_claims(folder / "claims.parquet")
     again = judge.read_claims(tmp_path / "claims.parquet")
     assert [c.verdict for c in published] == [c.verdict for c in again]
-    if (folder / STORY).is_file():
-        told = story(folder / STORY, folder, folder / CHECKS)
-        assert told == (folder / "README.md").read_text()
+    for template in folder.glob(STORIES):
+        assert story(template, folder, folder / CHECKS) == (folder / template.stem).read_text()
 
 
 def test_there_is_a_published_study():
