@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from noisescale.curves import experiment_rows, resamples, seed_matrix
+from noisescale.curves import experiment_rows, means, resamples, seed_matrix
 from noisescale.study import Study
 from noisescale.verdicts import Claim, estimate, of_draws, verdict
 
@@ -56,7 +56,7 @@ def weight_decay(study: Study, finals: pd.DataFrame) -> Claim:
     counts = resamples(seeds, study.statistics)
 
     def best(size: int, counts: np.ndarray) -> np.ndarray:
-        return (counts @ curves[size][2] / len(seeds)).max(axis=1)
+        return means(curves[size][2], counts).max(axis=1)
 
     everyone = np.ones((1, len(seeds)))
     difference = (best(small, everyone) - best(large, everyone))[0]
@@ -91,7 +91,10 @@ def _falls_at_the_end(values: np.ndarray, counts: np.ndarray, confidence: float)
     """
     if values.shape[1] == 1:
         return False
-    n_seeds = len(values)
-    draws = counts @ values / n_seeds
-    drops = [m[:, :-1].max(axis=1) - m[:, -1] for m in (values.mean(axis=0, keepdims=True), draws)]
-    return of_draws(drops[0][0], drops[1], n_seeds, confidence).above(0) is True
+
+    def drop(counts: np.ndarray) -> np.ndarray:
+        found = means(values, counts)
+        return found[:, :-1].max(axis=1) - found[:, -1]
+
+    everyone = np.ones((1, len(values)))
+    return of_draws(drop(everyone)[0], drop(counts), len(values), confidence).above(0) is True

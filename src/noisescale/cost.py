@@ -33,6 +33,7 @@ START_SECONDS = 3.0
 _START_MB = 1000
 _GPU_START_MB = 4000
 _CURVE_BYTES = 40_000
+"""Of a run's learning curve, while its rows are made."""
 _STACK_BYTES = 8_000_000
 _STACK_RUNS = {"cpu": 64, "cuda": 4096}
 _CALLS = 11

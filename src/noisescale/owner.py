@@ -28,15 +28,14 @@ def sign(results: Path) -> None:
         Another process of this machine works there, or the folder cannot be written to.
     """
     owner = _owner(results)
-    if _lives(owner) and owner["process"] != _process():
+    if _lives(owner) and owner != _myself():
         raise RecordError(_said(results, owner))
-    write_text(results / _NAME, json.dumps({"place": _place(), "process": _process()}))
+    write_text(results / _NAME, json.dumps(_myself()))
 
 
 def leave(results: Path) -> None:
     """Take this process's name away: it has done its work."""
-    owner = _owner(results)
-    if owner is not None and owner["place"] == _place() and owner["process"] == _process():
+    if _owner(results) == _myself():
         (results / _NAME).unlink(missing_ok=True)
 
 
@@ -92,6 +91,10 @@ def _owner(results: Path) -> dict | None:
         return owner if isinstance(host, str) and isinstance(number, int) else None
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
+
+
+def _myself() -> dict:
+    return {"place": _place(), "process": _process()}
 
 
 def _lives(owner: dict | None) -> bool:

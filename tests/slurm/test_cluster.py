@@ -50,6 +50,16 @@ def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     assert done == [SECOND]
 
 
+def one_in_the_midst(on_cluster):
+    """Start the trainings; return one of the two jobs, and its shard, once both are held."""
+    on_cluster.hold()
+    on_cluster.start(TABLE)
+    until(lambda: len(on_cluster.held()) == 2)
+    one = on_cluster.jobs("train")[0]
+    (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == one.id)
+    return one, shard
+
+
 def cancel(on_cluster, job):
     slurm("scancel", job.id)
 
@@ -81,11 +91,7 @@ def run_out_of_memory(on_cluster, job):
     ],
 )
 def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, again):
-    on_cluster.hold()
-    on_cluster.start(TABLE)
-    until(lambda: len(on_cluster.held()) == 2)
-    struck = on_cluster.jobs("train")[0]
-    (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == struck.id)
+    struck, shard = one_in_the_midst(on_cluster)
     blow(on_cluster, struck)
     if again == "is started again by SLURM":
         until(lambda: (struck.id, "PENDING") in [(job.id, job.state) for job in on_cluster.jobs()])
@@ -113,11 +119,7 @@ def test_what_a_shard_has_is_kept_when_a_job_fails_to_add_to_it(on_cluster):
     local = Workflow(on_cluster.folder, TRAININGS)
     assert local(TABLE).status == 0
     on_cluster.settings["base"] |= {"seeds": 3}
-    on_cluster.hold()
-    on_cluster.start(TABLE)
-    until(lambda: len(on_cluster.held()) == 2)
-    struck = on_cluster.jobs("train")[0]
-    (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == struck.id)
+    struck, shard = one_in_the_midst(on_cluster)
     kept = re.search(r": (\d+) runs kept", on_cluster.log(shard))[0]
     assert kept != ": 0 runs kept"
     run_out_of_time(on_cluster, struck)
