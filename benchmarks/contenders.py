@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from benchmarks.case import LEARNING_RATE, Case
+from noisescale.data import Dataset
 from noisescale.randomness import subset
-from noisescale.training import Problem, Training
+from noisescale.training import Training, on_device
 
 
 class Contender(Protocol):
@@ -36,16 +37,17 @@ class Ours:
     name, stacks = "ours", True
 
     def __init__(self, case: Case, device: str) -> None:
-        x, y = map(torch.from_numpy, case.data)
-        x = nn.functional.pad(x, (0, 1), value=1.0).to(device)
-        self.training = Training(Problem(x, y, x, y.to(device), case.sizes[-1]), case.runs)
+        data = Dataset("random", *case.data, *case.data, case.sizes[-1], digest="")
+        self.training = Training(on_device(data, device), case.runs)
 
     def advance(self, updates: int) -> None:
         self.training.advance(self.training.update + updates)
         self.training.settle()
 
     def weights(self) -> list[np.ndarray]:
-        return [layer[0].cpu().numpy() for layer in self.training.stack.layers]
+        layers = [layer[0].cpu().numpy() for layer in self.training.stack.layers]
+        layers[0] = layers[0][: self.training.problem.n_inputs + 1]
+        return layers
 
 
 def _module(case: Case, seed: int, device: str) -> nn.Sequential:

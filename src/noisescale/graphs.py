@@ -1,70 +1,97 @@
-"""CUDA graphs: a block of updates as one launch.
+"""CUDA graphs: some blocks of updates as one launch.
 
 At small batch sizes a GPU waits for its kernels to be launched, one by one. A graph records the
-launches of a block once and replays them.
+launches of a portion once, from the gathering of its examples on, and replays them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from noisescale.engine import Stack
-from noisescale.sampling import Block
+from noisescale.sampling import Minibatches, Portion
 
-Advance = Callable[[Block, Tensor], None]
+Advance = Callable[[Portion, Tensor], None]
 
 
-def advancing(stack: Stack) -> Advance:
-    """Return the stack's `advance`, by way of CUDA graphs where it lies on a GPU.
+def advancing(stack: Stack, batches: Minibatches) -> Advance:
+    """Return a function that makes a portion's updates, by CUDA graphs where that is a GPU.
 
-    It holds for as long as the stack keeps all its networks.
+    It holds for as long as the stack keeps all its networks. It takes the portion and a Tensor of
+    shape (updates, S), see `noisescale.engine.Stack.advance`.
     """
-    if stack.learning_rate.device.type != "cuda":
-        return stack.advance
-    recorded: dict[tuple, _Recording] = {}
 
-    def advance(block: Block, probe: Tensor) -> None:
-        kind = block.updates, block.whole
+    def launch(portion: Portion, probe: Tensor) -> None:
+        done = 0
+        for block in batches.gather(portion):
+            stack.advance(block, probe[done : done + block.updates])
+            done += block.updates
+
+    return launch if stack.learning_rate.is_cpu else _recording(launch)
+
+
+def _recording(launch: Advance) -> Advance:
+    """Record the portions of each kind, all but the first: libraries set themselves up in it."""
+    recorded: dict[tuple, _Recording | None] = {}
+    pool = torch.cuda.graph_pool_handle()
+
+    def advance(portion: Portion, probe: Tensor) -> None:
+        kind = portion.blocks, portion.updates, portion.whole
         if kind not in recorded:
-            recorded[kind] = _Recording(stack, block, probe)
-        recorded[kind].replay(block, probe)
+            recorded[kind] = None
+            _beside(lambda: launch(portion, probe))
+            return
+        recording = recorded[kind]
+        if recording is None:
+            recording = recorded[kind] = _Recording(launch, portion, probe, pool)
+        recording.replay(portion, probe)
 
     return advance
 
 
 class _Recording:
-    """The graph of a block of one kind, with the tensors that it reads and writes."""
+    """The graph of a portion of one kind, with the tensors that it reads and writes."""
 
-    def __init__(self, stack: Stack, block: Block, probe: Tensor) -> None:
-        self.block = Block(
-            block.x.clone(),
-            block.targets.clone(),
-            block.positions.clone(),
-            block.updates,
-            block.whole,
-        )
+    def __init__(self, launch: Advance, portion: Portion, probe: Tensor, pool: tuple) -> None:
+        self.portion = replace(portion, order=portion.order.clone())
         self.probe = probe.clone()
-        # Libraries set themselves up in their first call, which cannot be recorded and which must
-        # not count as an update.
-        before = {name: value.clone() for name, value in stack.state().items()}
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            stack.advance(self.block, self.probe)
-        torch.cuda.current_stream().wait_stream(aside)
-        for name, value in stack.state().items():
-            value.copy_(before[name])
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            stack.advance(self.block, self.probe)
+        total = torch.cuda.get_device_properties(probe.device).total_memory
+        if torch.cuda.memory_reserved() > total / 2:
+            # While a graph is recorded, memory that is kept for later is not given up.
+            torch.cuda.empty_cache()
 
-    def replay(self, block: Block, probe: Tensor) -> None:
-        if not block.whole:  # whose minibatch is always the same
-            self.block.x.copy_(block.x)
-            self.block.targets.copy_(block.targets)
-            self.block.positions.copy_(block.positions)
+        def record() -> None:
+            self.graph.capture_begin(pool=pool)
+            try:
+                launch(self.portion, self.probe)
+            finally:
+                self.graph.capture_end()
+
+        _beside(record)
+
+    def replay(self, portion: Portion, probe: Tensor) -> None:
+        """Make the updates of another portion of the same kind."""
+        if not portion.whole:  # whose minibatch is always the same
+            self.portion.order.copy_(portion.order)
         self.graph.replay()
         probe.copy_(self.probe)
+
+
+def _beside(work: Callable[[], None]) -> None:
+    """Do some work on a stream of its own, as recording must; before and after come the others."""
+    stream = _stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        work()
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+@cache
+def _stream() -> torch.cuda.Stream:
+    return torch.cuda.Stream()

@@ -1,6 +1,6 @@
 """What a training job has done so far, in a file beside its output, so that no kill costs much.
 
-The file holds the learning curves of the runs that are finished and the state of the stack in
+The file holds the learning curves of the runs that are finished and the state of the stacks in
 training; it is rewritten whole, every `SECONDS_BETWEEN`. It is a sequence of records, each JSON
 and the bytes of arrays between their lengths and their digest: a torn end costs its own record.
 """
@@ -75,7 +75,7 @@ class Journal(Keeper):
         self._job = {"format": _FORMAT, **identity}
         self._earlier = 0.0
         self._curves: list[Record] = []
-        self._stack: Record | None = None
+        self._interrupted: list[Record] = []
         self._stop: signal.Signals | None = None
         self._read({run.run_id: run for run in runs})
 
@@ -87,31 +87,28 @@ class Journal(Keeper):
     def add(self, curves: list[Curve]) -> None:
         """Take down that runs are finished."""
         self._curves.append(_of_curves(curves))
-        self._stack = None
         self.finished |= {curve.run: curve for curve in curves}
-        if self.due():
-            self._write()
 
     def snapshot(self, runs: list[Run]) -> Snapshot | None:
-        """Return how far this stack of runs has come, if it is the one that was interrupted."""
-        if self._stack is None or self._stack[0]["runs"] != _ids(runs):
-            return None
-        return _to_snapshot(self._stack)
+        """Return how far this stack of runs has come, if it is one that was interrupted."""
+        for stack in self._interrupted:
+            if stack[0]["runs"] == _ids(runs):
+                return _to_snapshot(stack)
+        return None
 
     def due(self) -> bool:
         """Return whether it is time to write, or to stop."""
         return self._stop is not None or self._clock() >= self._next
 
-    def keep(self, runs: list[Run], snapshot: Snapshot) -> None:
-        """Write all that is known.
+    def keep(self, stacks: list[tuple[list[Run], Snapshot]]) -> None:
+        """Write all that is known: what is finished, and what is in training.
 
         Raises
         ------
         SystemExit
             The process has been told to stop.
         """
-        self._stack = _of_snapshot(runs, snapshot)
-        self._write()
+        self._write([_of_snapshot(*stack) for stack in stacks])
 
     def remove(self) -> None:
         """Delete the file: all is in the output."""
@@ -139,13 +136,12 @@ class Journal(Keeper):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _write(self) -> None:
+    def _write(self, stacks: list[Record]) -> None:
         started = self._clock()
         job = {"kind": "job", **self._job, "seconds": self.seconds}
-        stack = [] if self._stack is None else [self._stack]
         try:
             with records.replacing(self.path) as temporary, open(temporary, "wb") as file:
-                for record in ((job, {}), *self._curves, *stack):
+                for record in ((job, {}), *self._curves, *stacks):
                     _put(file, *record)
         except RecordError as error:
             print(f"{error}; training goes on without it", file=sys.stderr)
@@ -166,9 +162,10 @@ class Journal(Keeper):
                 self._curves.append(record)
                 self.finished |= _to_curves(record, runs)
             else:
-                self._stack = record
-        if self.finished or self._stack:
-            in_part = f", and {len(self._stack[0]['runs'])} in part" if self._stack else ""
+                self._interrupted.append(record)
+        if self.finished or self._interrupted:
+            in_part = sum(len(meta["runs"]) for meta, _ in self._interrupted)
+            in_part = f", and {in_part} in part" if in_part else ""
             print(f"{self.path}: {len(self.finished)} runs finished{in_part}", file=sys.stderr)
 
 

@@ -9,6 +9,7 @@ is trained beside nor on the device.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ def noisy_labels(seed: int, labels: np.ndarray, label_noise: float, n_classes: i
     return np.where(replaced, draw.integers(n_classes, size=len(labels)), labels)
 
 
-def initial_weights(seed: int, sizes: list[int]) -> list[np.ndarray]:
+def initial_weights(seed: int, sizes: Sequence[int]) -> list[np.ndarray]:
     """Return He-initialised layers, with zero biases in each one's last row.
 
     Parameters
@@ -80,7 +81,7 @@ def initial_weights(seed: int, sizes: list[int]) -> list[np.ndarray]:
     return layers
 
 
-def permutations(seeds: torch.Tensor, epoch: int, size: int) -> torch.Tensor:
+def permutations(seeds: torch.Tensor, epoch: int | torch.Tensor, size: int) -> torch.Tensor:
     """Return each seed's order of the training set in an epoch.
 
     The order sorts 64-bit hashes of (seed, epoch, position) made by integer arithmetic alone, so
@@ -90,8 +91,8 @@ def permutations(seeds: torch.Tensor, epoch: int, size: int) -> torch.Tensor:
     ----------
     seeds : Tensor of int64, shape (n_seeds,)
         The device of `seeds` is the device of the result.
-    epoch
-        Counted from 0.
+    epoch : int, or Tensor of int64 of the shape of `seeds`
+        Counted from 0; one for all seeds, or one for each.
     size
         Number of examples.
 

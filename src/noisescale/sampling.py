@@ -12,6 +12,10 @@ from noisescale.randomness import permutations
 
 _GATHERED_BYTES = 4_000_000
 """Minibatches are gathered some at a time, as many as stay in a CPU's cache."""
+_RECORDED_BLOCKS = 16
+"""Blocks of a portion on a GPU, which are recorded and launched as one (`noisescale.graphs`)."""
+_ORDERED = 1 << 20
+"""Examples to put in order at a time, of several epochs where these are short."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,29 @@ class Block:
     x: Tensor
     targets: Tensor
     positions: Tensor
+    updates: int
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Portion:
+    """A few consecutive blocks of one length, whose examples are yet to be gathered.
+
+    Attributes
+    ----------
+    order : Tensor of int64, shape (2, n_seeds, blocks · updates · batch_size)
+        Each seed's examples, as rows of the pool and as positions in its training set. Without
+        meaning where `whole`.
+    blocks
+        Number of blocks.
+    updates
+        Of each block.
+    whole
+        Whether each block is one update on the whole training set.
+    """
+
+    order: Tensor
+    blocks: int
     updates: int
     whole: bool = False
 
@@ -80,7 +107,7 @@ class Minibatches:
         self.batch_size = batch_size
         self.train_size = members.shape[1]
         self.epoch_updates = self.train_size // batch_size
-        self._order: tuple[int, Tensor] | None = None
+        self._orders: tuple[range, Tensor] = range(0), members[None, None]
         self._whole: Block | None = None
 
     def keep(self, chosen: Tensor) -> None:
@@ -88,7 +115,7 @@ class Minibatches:
         self.seed_row, self.task_row = self.seed_row[chosen], self.task_row[chosen]
         self._whole = None
 
-    def blocks(self, start: int, stop: int, longest: int = 1) -> Iterator[Block]:
+    def portions(self, start: int, stop: int, longest: int = 1) -> Iterator[Portion]:
         """Yield the minibatches of updates `start`, …, `stop` − 1, counted from 0.
 
         Parameters
@@ -99,54 +126,85 @@ class Minibatches:
             Updates of a block; at the end of an epoch, and before `stop`, there are blocks of a
             power of two of them.
         """
-        if self.batch_size == self.train_size:
+        whole = self.batch_size == self.train_size
+        if whole and self._whole is None:
             # The order within a full batch is of no consequence.
-            if self._whole is None:
-                order = torch.arange(self.train_size, device=self.members.device)
-                (block,) = self._gather(order.expand(len(self.seed_row), -1), 1)
-                self._whole = Block(block.x, block.targets, block.positions, 1, whole=True)
-            for _ in range(start, stop):
-                yield self._whole
-            return
-
-        example_bytes = self.x[0].nbytes * len(self.seed_row)
-        at_once = max(1, _GATHERED_BYTES // (example_bytes * self.batch_size * longest)) * longest
+            order = torch.arange(self.train_size, device=self.members.device)
+            order = torch.stack([self.members, order.expand_as(self.members)])
+            (block,) = self._gather(order, 1)
+            self._whole = Block(block.x, block.targets, block.positions, 1, whole=True)
         while start < stop:
-            epoch, first = divmod(start, self.epoch_updates)
-            left = min(self.epoch_updates - first, stop - start)
-            n, updates = _portion(left, longest, at_once)
-            last = first + n
-            order = self._epoch(epoch)[:, first * self.batch_size : last * self.batch_size]
-            yield from self._gather(order[self.seed_row], updates)
-            start += n
+            if whole:
+                blocks, updates = self._most(stop - start, 1), 1
+                yield Portion(self.members[None, :, :0], blocks, 1, whole=True)
+            else:
+                epoch, first = divmod(start, self.epoch_updates)
+                left = min(self.epoch_updates - first, stop - start)
+                updates = longest if left >= longest else 1 << (left.bit_length() - 1)
+                blocks = self._most(left // updates, updates)
+                last = first + blocks * updates
+                order = self._epoch(epoch, stop)
+                order = order[:, :, first * self.batch_size : last * self.batch_size]
+                yield Portion(order, blocks, updates)
+            start += blocks * updates
 
-    def _epoch(self, epoch: int) -> Tensor:
-        """Each seed's order of its training set in an epoch, shape (n_seeds, train_size)."""
-        if self._order is None or self._order[0] != epoch:
-            self._order = epoch, permutations(self.seeds, epoch, self.train_size)
-        return self._order[1]
+    def gather(self, portion: Portion) -> Iterator[Block]:
+        """Yield a portion's blocks."""
+        if portion.whole:
+            yield from [self._whole] * portion.blocks
+            return
+        # A CPU spends its time on calls, a GPU its memory on examples.
+        at_once = portion.blocks if self.x.is_cpu else 1
+        examples = portion.updates * self.batch_size
+        for order in portion.order.split(at_once * examples, dim=2):
+            yield from self._gather(order, portion.updates)
+
+    def blocks(self, start: int, stop: int, longest: int = 1) -> Iterator[Block]:
+        """Yield the blocks of `portions`."""
+        for portion in self.portions(start, stop, longest):
+            yield from self.gather(portion)
+
+    def _most(self, blocks: int, updates: int) -> int:
+        """Return how many of so many blocks make a portion."""
+        if not self.x.is_cpu:
+            # Few different numbers, each of which is recorded once.
+            return min(1 << (blocks.bit_length() - 1), _RECORDED_BLOCKS)
+        if self.batch_size == self.train_size:
+            return 1
+        block_bytes = self.x[0].nbytes * len(self.seed_row) * self.batch_size * updates
+        return min(blocks, max(1, _GATHERED_BYTES // block_bytes))
+
+    def _epoch(self, epoch: int, stop: int) -> Tensor:
+        """Return each seed's order in an epoch, of those until update `stop`.
+
+        Returns
+        -------
+        Tensor of int64, shape (2, n_seeds, train_size)
+            Rows of the pool, and positions in the training set.
+        """
+        epochs, orders = self._orders
+        if epoch not in epochs:
+            n = -(-stop // self.epoch_updates) - epoch
+            n = min(n, max(1, _ORDERED // self.members.numel()))
+            epochs = range(epoch, epoch + n)
+            number = torch.arange(epoch, epoch + n, device=self.seeds.device)
+            positions = permutations(
+                self.seeds.repeat(n), number.repeat_interleave(len(self.seeds)), self.train_size
+            ).unflatten(0, (n, -1))
+            rows = self.members.expand(n, -1, -1).gather(2, positions)
+            self._orders = epochs, torch.stack([rows, positions], dim=1)
+            orders = self._orders[1]
+        return orders[epoch - epochs.start]
 
     def _gather(self, order: Tensor, updates: int) -> Iterator[Block]:
-        """Yield blocks of `updates` minibatches of the training sets' positions `order`.
-
-        Its shape is (S, n_blocks · updates · batch_size).
-        """
-        positions = order.unflatten(1, (-1, updates * self.batch_size)).transpose(0, 1).contiguous()
-        index = self.members[self.seed_row].gather(1, order)
-        index = index.unflatten(1, (-1, updates * self.batch_size)).transpose(0, 1)
-        label = positions + (self.task_row * self.train_size)[:, None]
-        x = self.x.index_select(0, index.flatten()).unflatten(0, index.shape)
-        targets = self.targets.index_select(0, label.flatten()).unflatten(0, label.shape)
+        """Yield blocks of `updates` minibatches of an order, as of `Portion`."""
+        order = order[:, self.seed_row].unflatten(2, (-1, updates * self.batch_size))
+        rows, positions = order.transpose(1, 2).contiguous()
+        labels = positions + (self.task_row * self.train_size)[:, None]
+        x = self.x.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+        targets = self.targets.index_select(0, labels.flatten()).unflatten(0, labels.shape)
         for block in zip(x, targets, positions, strict=True):
             yield Block(*block, updates)
-
-
-def _portion(left: int, longest: int, at_once: int) -> tuple[int, int]:
-    """Return how many of the updates left to gather at once, and how many make a block."""
-    if left >= longest:
-        return min(left // longest * longest, at_once), longest
-    updates = 1 << (left.bit_length() - 1)
-    return updates, updates
 
 
 def one_hot(labels: Tensor, n_classes: int) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
+from functools import cache
 
 import torch
 
@@ -13,7 +13,11 @@ from noisescale.grid import Run
 from noisescale.journal import Journal
 from noisescale.preprocessing import preprocess
 from noisescale.progress import Progress
-from noisescale.training import Curve, Problem, on_device, stack_key, train
+from noisescale.side_by_side import side_by_side
+from noisescale.training import Course, Curve, on_device, stack_key
+
+_AT_ONCE = {"cpu": 1, "cuda": 4}
+"""Stacks in training at the same time."""
 
 
 def train_all(
@@ -34,67 +38,40 @@ def train_all(
     def seconds(runs: Iterable[Run]) -> float:
         return sum(cost.run_seconds(run, shape, evaluations_per_decade) for run in runs)
 
-    stacks: dict[tuple, list[Run]] = {}
+    groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        stacks.setdefault(stack_key(run), []).append(run)
-    left = [run for run in runs if run not in journal.finished]
-    problems: dict[str, Problem] = {}
+        groups.setdefault(stack_key(run), []).append(run)
+    # All of the device's memory, not what is free just now: see above.
+    memory = torch.cuda.mem_get_info()[1] // _AT_ONCE[device] if device == "cuda" else 0
+    stacks = [
+        stack
+        for group in sorted(groups.values(), key=seconds, reverse=True)
+        for stack in parts(group, cost.stack_size(group[0], shape, device, memory))
+        if not journal.finished.keys() >= set(stack)
+    ]
+    left = [run for stack in stacks for run in stack]
+    problem = cache(lambda kind: on_device(preprocess(dataset, kind), device))
     with Progress(len(left), what, "runs", work=seconds(left)) as progress:
-        for group in sorted(stacks.values(), key=seconds, reverse=True):
-            kind = group[0].preprocessing
-            # All of the device's memory, not what is free just now: see above.
-            memory = torch.cuda.mem_get_info()[1] if device == "cuda" else 0
-            size = cost.stack_size(group[0], shape, device, memory)
-            each = seconds(group[:1])
-            group = [run for run in group if run not in journal.finished]
-            if group and kind not in problems:
-                problems[kind] = on_device(preprocess(dataset, kind), device)
 
-            def train_part(part: list[Run], kind: str = kind, each: float = each) -> list[Curve]:
-                made = 0.0
+        def begin(stack: list[Run]) -> Course:
+            each = seconds(stack[:1])
+            return Course(
+                problem(stack[0].preprocessing),
+                stack,
+                evaluations_per_decade,
+                lambda done: progress(done, work=done * each),
+                journal,
+            )
 
-                def count(done: float) -> None:
-                    nonlocal made
-                    made += done
-                    progress(done, work=done * each)
-
-                try:
-                    return train(problems[kind], part, evaluations_per_decade, count, journal)
-                except torch.OutOfMemoryError:
-                    count(-made)
-                    raise
-
-            for curves in in_parts(group, size, train_part):
-                journal.add(curves)
+        for curves in side_by_side(stacks, begin, _AT_ONCE[device], journal, device):
+            journal.add(curves)
     return [journal.finished[run] for run in runs]
 
 
-def in_parts(
-    runs: list[Run], size: int, train_part: Callable[[list[Run]], list[Curve]]
-) -> Iterator[list[Curve]]:
-    """Train runs in stacks of at most `size`; halve it where memory does not suffice.
-
-    Yields
-    ------
-    list of Curve
-        Of each stack, in the order of the runs.
-    """
-    left = list(runs)
-    while left:
-        # Stacks of about the same size: a small rest would take as many launches.
-        stacks = -(-len(left) // size)
-        part = left[: -(-len(left) // stacks)]
-        try:
-            curves = train_part(part)
-        except torch.OutOfMemoryError:
-            if len(part) == 1:
-                raise
-            size = len(part) // 2
-            print(f"out of memory: {size} runs side by side, not {len(part)}", file=sys.stderr)
-            torch.cuda.empty_cache()
-            continue
-        left = left[len(part) :]
-        yield curves
+def parts(runs: list[Run], size: int) -> list[list[Run]]:
+    """Cut runs into stacks of at most `size`, and of about the same: a small rest takes as long."""
+    n = -(-len(runs) // size)
+    return [runs[i * len(runs) // n : (i + 1) * len(runs) // n] for i in range(n)]
 
 
 def shape_of(dataset: Dataset) -> cost.Shape:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -31,12 +31,14 @@ class Problem:
 
     Attributes
     ----------
-    x, x_test : Tensor of float32, shapes (n_pool, inputs + 1) and (n_test, inputs + 1)
-        Examples, with a last column of ones for the bias.
+    x, x_test : Tensor of float32, shapes (n_pool, columns) and (n_test, columns)
+        Examples: their inputs, a column of ones for the bias, and columns of zeros.
     y : Tensor of int64, shape (n_pool,)
         True classes of the pool, on the CPU.
     y_test : Tensor of int64, shape (n_test,)
         Classes of the test examples.
+    padding
+        Number of columns of zeros, whose weights are zero and stay so.
     """
 
     x: Tensor
@@ -44,6 +46,12 @@ class Problem:
     x_test: Tensor
     y_test: Tensor
     n_classes: int
+    padding: int = 0
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs of an example."""
+        return self.x.shape[1] - 1 - self.padding
 
 
 @dataclass(frozen=True)
@@ -89,10 +97,15 @@ def prepare_torch(threads: int, precision: str = "float32") -> None:
 
 
 def on_device(dataset: Dataset, device: str) -> Problem:
-    """Move a data set to the device, with a column of ones beside the inputs for the bias."""
+    """Move a data set to the device, with a column of ones beside the inputs for the bias.
+
+    A GPU multiplies matrices whose rows start at multiples of 32 bytes faster than others.
+    """
+    padding = 0 if device == "cpu" else -(dataset.X_train.shape[1] + 1) % 8
 
     def examples(x: np.ndarray) -> Tensor:
-        return torch.nn.functional.pad(torch.from_numpy(x), (0, 1), value=1.0).to(device)
+        with_ones = torch.nn.functional.pad(torch.from_numpy(x), (0, 1), value=1.0)
+        return torch.nn.functional.pad(with_ones, (0, padding)).to(device)
 
     return Problem(
         x=examples(dataset.X_train),
@@ -100,6 +113,7 @@ def on_device(dataset: Dataset, device: str) -> Problem:
         x_test=examples(dataset.X_test),
         y_test=torch.from_numpy(dataset.y_test).to(device),
         n_classes=dataset.n_classes,
+        padding=padding,
     )
 
 
@@ -151,21 +165,15 @@ class Keeper:
         return None
 
     def due(self) -> bool:
-        """Return whether it is time to `keep` a snapshot; asked after every block of updates."""
+        """Return whether it is time to `keep` snapshots; asked every few blocks of updates."""
         return False
 
-    def keep(self, runs: list[Run], snapshot: Snapshot) -> None:
-        """Keep a snapshot in the place of earlier ones."""
+    def keep(self, stacks: list[tuple[list[Run], Snapshot]]) -> None:
+        """Keep snapshots of all stacks in training, in the place of earlier ones."""
 
 
-def train(
-    problem: Problem,
-    runs: list[Run],
-    evaluations_per_decade: int,
-    progress: Callable[[float], None] = lambda runs: None,
-    keeper: Keeper | None = None,
-) -> list[Curve]:
-    """Train runs of one stack key side by side.
+class Course:
+    """The training of one stack from its initial weights to its learning curves, in pieces.
 
     Parameters
     ----------
@@ -178,47 +186,83 @@ def train(
     progress
         Called now and then with the number of runs' worth of updates made since the last call.
     keeper
-        Is given snapshots. A training that goes on from one makes the same curves, bit for bit.
+        May have a snapshot. A training that goes on from one makes the same curves, bit for bit.
 
-    Returns
-    -------
-    list of Curve
-        In the order of `runs`.
+    Attributes
+    ----------
+    seconds
+        Wall time spent; whoever calls `piece` counts it.
+    over
+        Whether the training is over.
     """
-    started = time.perf_counter()
-    keeper = keeper or Keeper()
-    budget = runs[0].updates
-    evaluations = evaluation_updates(budget, evaluations_per_decade)
-    training = Training(problem, runs)
-    if snapshot := keeper.snapshot(runs):
-        training.restore(snapshot)
-        started -= snapshot.seconds
-        progress(training.update / budget * len(runs))
 
-    for stop in sorted(set(evaluations) | set(range(0, budget, _CHECK_EVERY))):
-        if stop < training.update:
-            continue
-        while (update := training.update) < stop:
-            training.advance(stop, keeper.due)
-            progress((training.update - update) / budget * len(runs))
-            if keeper.due():
-                keeper.keep(runs, training.snapshot(time.perf_counter() - started))
-        training.settle()
-        if stop in evaluations and training.alive:
-            training.evaluate()
-        if not training.alive:
-            progress((budget - training.update) / budget * len(runs))
-            break
+    def __init__(
+        self,
+        problem: Problem,
+        runs: list[Run],
+        evaluations_per_decade: int,
+        progress: Callable[[float], None] = lambda runs: None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.runs = runs
+        self.seconds = 0.0
+        self.over = False
+        self._keeper = keeper or Keeper()
+        self._progress, self._made = progress, 0.0
+        self._training = Training(problem, runs)
+        self._evaluations = evaluation_updates(runs[0].updates, evaluations_per_decade)
+        stops = set(self._evaluations) | set(range(0, runs[0].updates, _CHECK_EVERY))
+        if snapshot := self._keeper.snapshot(runs):
+            self._training.restore(snapshot)
+            self.seconds = snapshot.seconds
+            self._count()
+        self._stops = sorted(stop for stop in stops if stop >= self._training.update)
 
-    guess, points = 1 / problem.n_classes, training.points
-    for i in training.diverged:
-        points[i] += [Point(u, guess, None, guess, None) for u in evaluations[len(points[i]) :]]
-    seconds = (time.perf_counter() - started) / len(runs)
-    diverged = [
-        training.diverged.get(i, _guessing_since(points[i], problem.n_classes))
-        for i in range(len(runs))
-    ]
-    return [Curve(*curve, seconds) for curve in zip(runs, points, diverged, strict=True)]
+    def piece(self) -> None:
+        """Launch some updates; before that, do what has had to wait for the last ones.
+
+        Where the keeper is due, there may be fewer.
+        """
+        training = self._training
+        if training.update == self._stops[0]:
+            training.settle()
+            if training.update in self._evaluations and training.alive:
+                training.evaluate()
+            del self._stops[0]
+        if self._stops and training.alive:
+            training.advance(self._stops[0], self._keeper.due)
+            self._count()
+        else:
+            self.over = True
+            self._count(1.0)
+
+    def curves(self) -> list[Curve]:
+        """Return the learning curves, in the order of the runs."""
+        training, n_classes = self._training, self._training.problem.n_classes
+        curves, guess = [], 1 / n_classes
+        for i, run in enumerate(self.runs):
+            points = list(training.points[i])
+            if i in training.diverged:
+                left = self._evaluations[len(points) :]
+                points += [Point(update, guess, None, guess, None) for update in left]
+            diverged_at = training.diverged.get(i, _guessing_since(points, n_classes))
+            curves.append(Curve(run, points, diverged_at, self.seconds / len(self.runs)))
+        return curves
+
+    def snapshot(self) -> Snapshot:
+        """Return how far the training has come."""
+        return self._training.snapshot(self.seconds)
+
+    def abandon(self) -> None:
+        """Take back what progress has been told of."""
+        self._progress(-self._made)
+
+    def _count(self, share: float | None = None) -> None:
+        """Tell progress which share of the updates has been made."""
+        share = self._training.update / self.runs[0].updates if share is None else share
+        made = share * len(self.runs)
+        self._progress(made - self._made)
+        self._made = made
 
 
 class Training:
@@ -257,13 +301,13 @@ class Training:
         self.task_row = per_run([tasks.index((run.seed, run.label_noise)) for run in runs])
         self.members, self.labels = members, labels
 
-        n_inputs = problem.x.shape[1] - 1
-        sizes = [n_inputs, *one.widths, problem.n_classes]
-        initial = {seed: randomness.initial_weights(seed, sizes) for seed in seeds}
+        n_inputs = problem.n_inputs
+        sizes = (n_inputs, *one.widths, problem.n_classes)
         layers = [
-            torch.stack([torch.from_numpy(initial[run.seed][i]) for run in runs]).to(device)
-            for i in range(len(sizes) - 1)
+            torch.stack([torch.from_numpy(layer) for layer in layers]).to(device)[self.seed_row]
+            for layers in zip(*(_initial_weights(seed, sizes) for seed in seeds), strict=True)
         ]
+        layers[0] = torch.nn.functional.pad(layers[0], (0, 0, 0, problem.padding))
         examples, rows, sets = problem.x, members, None
         if in_dual(one, n_inputs):
             x = problem.x[members]
@@ -287,8 +331,8 @@ class Training:
             self.task_row,
             one.batch_size,
         )
-        self.block_updates = block_updates(one, n_inputs)
-        self._advance = advancing(self.stack)
+        self.block_updates = block_updates(one, n_inputs, device.type)
+        self._advance = advancing(self.stack, self.batches)
 
     def advance(self, stop: int, due: Callable[[], bool] = lambda: False) -> None:
         """Make updates until `stop`, or until something else is due.
@@ -297,10 +341,11 @@ class Training:
         """
         start = self.update
         probe = self.stack.learning_rate.new_empty(stop - start, len(self.stack))
-        for block in self.batches.blocks(start, stop, self.block_updates):
+        for portion in self.batches.portions(start, stop, self.block_updates):
             done = self.update - start
-            self._advance(block, probe[done : done + block.updates])
-            self.update += block.updates
+            updates = portion.blocks * portion.updates
+            self._advance(portion, probe[done : done + updates])
+            self.update += updates
             if due():
                 break
         # A weight that is not finite spoils every later gradient: what is finite is a prefix.
@@ -361,7 +406,13 @@ class Training:
             self._finite = self._finite[chosen]
             self.stack.keep(chosen)
             self.batches.keep(chosen)
-            self._advance = advancing(self.stack)
+            self._advance = advancing(self.stack, self.batches)
+
+
+@lru_cache(maxsize=32)
+def _initial_weights(seed: int, sizes: tuple[int, ...]) -> list[np.ndarray]:
+    """Return a seed's initial weights, which a GPU needs again for stack after stack."""
+    return randomness.initial_weights(seed, sizes)
 
 
 def _labels(problem: Problem, seed: int, label_noise: float) -> Tensor:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from test_journal import Doomed, Killed, same
 from test_training import FORMULATIONS, run
+from trained import train
 
-from noisescale.training import Problem, prepare_torch, train
+from noisescale.training import Problem, prepare_torch
 
 pytestmark = [
     pytest.mark.gpu,

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 from test_training import FORMULATIONS
+from trained import train
 
 from noisescale import journal as journals
 from noisescale.grid import Run
 from noisescale.journal import Journal
-from noisescale.training import Problem, prepare_torch, train
+from noisescale.training import Problem, prepare_torch
 
 RUN = Run("12", "raw", 60, 15, 0.1, 0.9, 0.0, 0.0, 40, 0)
 IDENTITY = {"engine_fingerprint": "this", "data_digest": "these"}
@@ -48,16 +49,19 @@ class Killed(BaseException):
 
 
 class Doomed(Journal):
-    """Is due at its `lives`-th question, and its process killed right after it has written."""
+    """Is due at its `lives`-th question, and its process killed right after it has written.
 
-    lives = 1
+    The first question comes before the first update.
+    """
+
+    lives = 2
 
     def due(self):
         self.lives -= 1
         return self.lives <= 0
 
-    def _write(self):
-        super()._write()
+    def _write(self, stacks):
+        super()._write(stacks)
         raise Killed
 
 
@@ -159,7 +163,7 @@ def test_it_is_written_no_more_often_than_said(problem, tmp_path, monkeypatch):
     keeper = Journal(tmp_path / "journal", IDENTITY, [RUN], clock=lambda: now[0])
     for now[0], due in ((0, False), (44, False), (46, True)):
         assert keeper.due() == due
-    keeper.add([])
+    keeper.keep([])
     assert keeper.path.exists() and not keeper.due()
     now[0] = 46 + 44
     assert not keeper.due()
@@ -170,8 +174,8 @@ def test_it_is_written_no_more_often_than_said(problem, tmp_path, monkeypatch):
 def test_a_full_disk_does_not_stop_the_training(problem, tmp_path, capsys):
     (tmp_path / "file").touch()
     keeper = Journal(tmp_path / "file" / "journal", IDENTITY, [RUN], clock=iter(range(99)).__next__)
-    keeper._next = 0
     keeper.add(train(problem, [RUN], 5))
+    keeper.keep([])
     assert "cannot be written" in capsys.readouterr().err
     assert RUN in keeper.finished
 

@@ -60,13 +60,13 @@ def job(tmp_path, data, monkeypatch):
         shard.main(study_path, data, name, output, threads=1)
         return records.read_table(output, records.RUNS).to_pandas(), records.read_metadata(output)
 
-    original = stacks.train
+    original = stacks.Course
 
     def counting(problem, runs, *arguments, **options):
         trained.extend(runs)
         return original(problem, runs, *arguments, **options)
 
-    monkeypatch.setattr(stacks, "train", counting)
+    monkeypatch.setattr(stacks, "Course", counting)
     run.output, run.trained = output, lambda: len(trained)
     return run
 

@@ -1,39 +1,111 @@
-"""How runs are cut into stacks."""
+"""How runs are cut into stacks, and how several stacks are trained at the same time."""
 
 import pytest
 import torch
 
-from noisescale.stacks import in_parts
+from noisescale.side_by_side import side_by_side
+from noisescale.stacks import parts
+from noisescale.training import Keeper
+
+
+def test_stacks_are_of_about_equal_size():
+    stacks = parts(list(range(17)), 8)
+    assert sorted(map(len, stacks)) == [5, 6, 6]
+    assert [run for stack in stacks for run in stack] == list(range(17))
 
 
 class Machine:
     """Trains at most `most` runs at a time; more are out of its memory."""
 
     def __init__(self, most):
-        self.most, self.stacks = most, []
+        self.most, self.held, self.trained = most, 0, []
 
-    def __call__(self, part):
-        if len(part) > self.most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        self.stacks.append(len(part))
-        return [run * 10 for run in part]
+    def begin(self, runs):
+        return Fake(self, runs)
 
 
+class Fake:
+    """A course of three pieces, which takes its memory with the first."""
+
+    def __init__(self, machine, runs):
+        self.machine, self.runs, self.seconds, self.pieces = machine, runs, 0.0, 0
+        self.over = False
+
+    def piece(self):
+        if self.pieces == 0:
+            if self.machine.held + len(self.runs) > self.machine.most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            self.machine.held += len(self.runs)
+        self.pieces += 1
+        self.over = self.pieces == 3
+        if self.over:
+            self.machine.held -= len(self.runs)
+            self.machine.trained.append((self.runs, self.seconds))
+
+    def snapshot(self):
+        return self.pieces
+
+    def curves(self):
+        return [run * 10 for run in self.runs]
+
+    def abandon(self):
+        assert self.pieces == 0
+
+
+class Diary(Keeper):
+    """Keeps all snapshots."""
+
+    def __init__(self):
+        self.pages = []
+
+    def due(self):
+        return True
+
+    def keep(self, stacks):
+        self.pages.append(stacks)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 9])
 @pytest.mark.parametrize("most", [1, 3, 4, 100])
-def test_every_run_is_trained_once_in_order_however_small_the_memory(most, capsys):
+def test_every_run_is_trained_once_however_small_the_memory(most, at_once, capsys):
     machine = Machine(most)
-    curves = [curve for part in in_parts(list(range(23)), 16, machine) for curve in part]
-    assert curves == [run * 10 for run in range(23)]
-    assert max(machine.stacks) <= most
-    assert ("out of memory" in capsys.readouterr().err) == (most < 12)
-
-
-def test_stacks_are_of_about_equal_size():
-    machine = Machine(100)
-    list(in_parts(list(range(17)), 8, machine))
-    assert machine.stacks == [6, 6, 5]
+    stacks = parts(list(range(23)), 6)
+    found = list(side_by_side(stacks, machine.begin, at_once, Keeper(), "cpu"))
+    assert sorted(curve for part in found for curve in part) == [10 * run for run in range(23)]
+    assert machine.held == 0
+    assert ("out of memory" in capsys.readouterr().err) == (most < 6 * min(at_once, 4))
 
 
 def test_a_run_that_does_not_fit_alone_fails():
     with pytest.raises(torch.OutOfMemoryError):
-        list(in_parts([1, 2], 2, Machine(0)))
+        list(side_by_side([[1, 2]], Machine(0).begin, 2, Keeper(), "cpu"))
+
+
+def test_all_that_are_in_training_are_kept():
+    diary = Diary()
+    list(side_by_side([[1, 2], [3], [4]], Machine(9).begin, 2, diary, "cpu"))
+    assert [[runs for runs, _ in page] for page in diary.pages][:4] == [
+        [[1, 2]],
+        [[1, 2], [3]],
+        [[3], [1, 2]],
+        [[1, 2], [3]],
+    ]
+    assert diary.pages[-1] == []
+    updates = [pieces for page in diary.pages for runs, pieces in page if runs == [1, 2]]
+    assert updates == sorted(updates) and max(updates) == 2
+
+
+def test_the_times_of_all_stacks_add_up_to_the_time_that_passes():
+    import time
+
+    class Slow(Fake):
+        def piece(self):
+            time.sleep(0.01)
+            super().piece()
+
+    started = time.perf_counter()
+    machine = Machine(9)
+    list(side_by_side([[1], [2], [3]], lambda runs: Slow(machine, runs), 2, Keeper(), "cpu"))
+    passed = time.perf_counter() - started
+    # Each lacks its last piece, which it has made when it writes down its time.
+    assert 0.06 <= sum(seconds for _, seconds in machine.trained) <= passed

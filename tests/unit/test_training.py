@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from trained import train
 
 from noisescale import randomness
 from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
-from noisescale.training import Problem, prepare_torch, train
+from noisescale.training import Problem, prepare_torch
 
 RUN = Run(
     hidden="20",
