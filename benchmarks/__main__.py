@@ -15,6 +15,8 @@ settle_environment()
 # On a CPU every contender has one core, as a run of a study has: XLA would take all.
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+# XLA would take most of a GPU's memory at once.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import pandas as pd
 import torch

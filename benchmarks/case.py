@@ -71,14 +71,15 @@ class Case:
         """Return the initial weights of a network, the bias in the last row."""
         return initial_weights(seed, self.sizes)
 
-    def order(self, epoch: int, seed: int) -> np.ndarray:
-        """Return the indices of an epoch's minibatches, shape (updates, batch_size).
+    def orders(self, epoch: int, device: str = "cpu") -> torch.Tensor:
+        """Return the indices of an epoch's minibatches, shape (updates, stack, batch_size).
 
         As all contenders find the training set in the order in which the seed draws it.
         """
         updates = self.train_size // self.batch_size
-        order = permutations(torch.tensor([seed]), epoch, self.train_size)[0].numpy()
-        return order[: updates * self.batch_size].reshape(updates, self.batch_size)
+        seeds = torch.arange(self.stack, device=device)
+        order = permutations(seeds, epoch, self.train_size)[:, : updates * self.batch_size]
+        return order.unflatten(1, (updates, self.batch_size)).transpose(0, 1)
 
     @property
     def flops(self) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,9 @@ class Contender(Protocol):
 
     def __init__(self, case: Case, device: str) -> None: ...
 
+    def prepare(self, updates: int) -> None:
+        """Draw the minibatches of the next updates, if that is not part of what is timed."""
+
     def advance(self, updates: int) -> None:
         """Make updates of every network, and wait until they are made."""
 
@@ -31,7 +35,7 @@ class Contender(Protocol):
         """Return the layers of the first network, the bias in the last row."""
 
 
-class Ours:
+class Ours(Contender):
     """What a study runs: `noisescale.training.Training`."""
 
     name, stacks = "ours", True
@@ -74,29 +78,51 @@ def _members(case: Case, seed: int) -> np.ndarray:
     return subset(seed, case.train_size, case.train_size)
 
 
-class _Loop:
+class _Drawn(Contender):
+    """Has the indices of its minibatches drawn beforehand."""
+
+    case: Case
+    device: str
+
+    def __init__(self, case: Case, device: str) -> None:
+        self.case, self.device = case, device
+        members = np.stack([_members(case, seed) for seed in range(case.stack)])
+        self.members = torch.from_numpy(members).to(device)
+        self.drawn, self.epoch = torch.empty(0, case.stack, case.batch_size), 0
+
+    def prepare(self, updates: int) -> None:
+        pieces, n = [self.drawn] if len(self.drawn) else [], len(self.drawn)
+        while n < updates:
+            order = self.case.orders(self.epoch, self.device)
+            pieces.append(self.members.expand(len(order), -1, -1).gather(2, order))
+            self.epoch, n = self.epoch + 1, n + len(order)
+        self.drawn = torch.cat(pieces)
+
+    def take(self, updates: int) -> torch.Tensor:
+        """Return rows of the data, shape (updates, stack, batch_size)."""
+        now, self.drawn = self.drawn[:updates], self.drawn[updates:]
+        return now
+
+
+class _Loop(_Drawn):
     """One network, module, loss and optimizer of torch; the minibatches are the subclass's."""
 
     stacks = False
 
     def __init__(self, case: Case, device: str) -> None:
-        self.case, self.device = case, device
-        members = _members(case, 0)
-        self.x = torch.from_numpy(case.data[0][members]).to(device)
-        self.y = torch.from_numpy(case.data[1][members]).to(device)
+        super().__init__(case, device)
+        self.x, self.y = (torch.from_numpy(array).to(device) for array in case.data)
         self.model = _module(case, 0, device)
         self.loss = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=LEARNING_RATE, momentum=case.momentum
         )
-        self.batches = self.minibatches()
 
-    def minibatches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def minibatches(self, updates: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
         raise NotImplementedError
 
     def advance(self, updates: int) -> None:
-        for _ in range(updates):
-            x, y = next(self.batches)
+        for x, y in self.minibatches(updates):
             self.optimizer.zero_grad()
             self.loss(self.model(x), y).backward()
             self.optimizer.step()
@@ -112,17 +138,22 @@ class Usual(_Loop):
 
     name = "usual loop"
 
-    def minibatches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        dataset = torch.utils.data.TensorDataset(self.x.cpu(), self.y.cpu())
-        epoch = 0
-        while True:
-            order = self.case.order(epoch, 0).flatten().tolist()
-            loader = torch.utils.data.DataLoader(
-                dataset, batch_size=self.case.batch_size, sampler=order, drop_last=True
-            )
-            for x, y in loader:
-                yield x.to(self.device), y.to(self.device)
-            epoch += 1
+    def __init__(self, case: Case, device: str) -> None:
+        super().__init__(case, device)
+        self.batches = self._batches(torch.utils.data.TensorDataset(self.x.cpu(), self.y.cpu()))
+
+    def _batches(self, dataset: torch.utils.data.Dataset) -> Iterator[list[torch.Tensor]]:
+        members = self.members[0].cpu()
+        for epoch in itertools.count():
+            order = members[self.case.orders(epoch)[:, 0].flatten()].tolist()
+            yield from torch.utils.data.DataLoader(dataset, self.case.batch_size, sampler=order)
+
+    def prepare(self, updates: int) -> None:
+        """Draw nothing: that is the DataLoader's work."""
+
+    def minibatches(self, updates: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+        for x, y in itertools.islice(self.batches, updates):
+            yield x.to(self.device), y.to(self.device)
 
 
 class Indexed(_Loop):
@@ -130,25 +161,19 @@ class Indexed(_Loop):
 
     name = "indexed loop"
 
-    def minibatches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        epoch = 0
-        while True:
-            for index in torch.from_numpy(self.case.order(epoch, 0)).to(self.device):
-                yield self.x[index], self.y[index]
-            epoch += 1
+    def minibatches(self, updates: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+        for index in self.take(updates)[:, 0]:
+            yield self.x[index], self.y[index]
 
 
-class Functional:
+class Functional(_Drawn):
     """torch.func: the gradients of a stack of modules by vmap of grad; updates in place."""
 
     name, stacks = "torch.func", True
 
     def __init__(self, case: Case, device: str) -> None:
-        self.case, self.device = case, device
-        members = np.stack([_members(case, seed) for seed in range(case.stack)])
-        self.x = torch.from_numpy(case.data[0]).to(device)
-        self.y = torch.from_numpy(case.data[1]).to(device)
-        self.members = torch.from_numpy(members).to(device)
+        super().__init__(case, device)
+        self.x, self.y = (torch.from_numpy(array).to(device) for array in case.data)
         modules = [_module(case, seed, device) for seed in range(case.stack)]
         parameters, self.buffers = torch.func.stack_module_state(modules)
         self.parameters = {name: value.detach() for name, value in parameters.items()}
@@ -160,19 +185,9 @@ class Functional:
             return nn.functional.cross_entropy(logits, y)
 
         self.gradient = torch.func.vmap(torch.func.grad(loss))
-        self.batches = self.minibatches()
-
-    def minibatches(self) -> Iterator[torch.Tensor]:
-        epoch = 0
-        while True:
-            order = np.stack([self.case.order(epoch, s) for s in range(self.case.stack)], axis=1)
-            for index in torch.from_numpy(order).to(self.device):
-                yield self.members.gather(1, index)
-            epoch += 1
 
     def advance(self, updates: int) -> None:
-        for _ in range(updates):
-            index = next(self.batches)
+        for index in self.take(updates):
             gradients = self.gradient(self.parameters, self.buffers, self.x[index], self.y[index])
             for name, gradient in gradients.items():
                 step = gradient
@@ -190,7 +205,7 @@ class Functional:
         ]
 
 
-class Jax:
+class Jax(_Drawn):
     """JAX: vmap over networks, lax.scan over the updates of an epoch, one jitted program."""
 
     name, stacks = "jax scan", True
@@ -199,9 +214,10 @@ class Jax:
         import jax
         import jax.numpy as jnp
 
-        self.case = case
+        # Of float32, as all others; by default, JAX takes shorter factors on a GPU.
+        jax.config.update("jax_default_matmul_precision", "highest")
+        super().__init__(case, device)
         x, y = jnp.asarray(case.data[0]), jnp.asarray(case.data[1])
-        self.members = np.stack([_members(case, seed) for seed in range(case.stack)])
         initial = [case.initial(seed) for seed in range(case.stack)]
         self.w = [jnp.stack(layer) for layer in zip(*initial, strict=True)]
         self.v = [jnp.zeros_like(layer) for layer in self.w]
@@ -226,18 +242,19 @@ class Jax:
             return w, v
 
         self.scan = jax.jit(scan, donate_argnums=(0, 1))
-        self.left, self.epoch = np.empty((0, case.stack, case.batch_size), dtype=int), 0
+
+    def prepare(self, updates: int) -> None:
+        import jax
+        import jax.numpy as jnp
+
+        # One program for all updates, whatever the ends of epochs: each length is compiled anew.
+        super().prepare(updates)
+        self.index = jax.block_until_ready(jnp.asarray(self.take(updates).cpu().numpy()))
 
     def advance(self, updates: int) -> None:
         import jax
 
-        # One program for all updates, whatever the ends of epochs: each length is compiled anew.
-        while len(self.left) < updates:
-            order = [self.case.order(self.epoch, s) for s in range(self.case.stack)]
-            rows = np.stack([m[o] for m, o in zip(self.members, order, strict=True)], axis=1)
-            self.left, self.epoch = np.concatenate([self.left, rows]), self.epoch + 1
-        now, self.left = self.left[:updates], self.left[updates:]
-        self.w, self.v = self.scan(self.w, self.v, now)
+        self.w, self.v = self.scan(self.w, self.v, self.index)
         jax.block_until_ready(self.w)
 
     def weights(self) -> list[np.ndarray]:
@@ -267,7 +284,7 @@ def reference(case: Case, updates: int) -> list[np.ndarray]:
     v = [np.zeros_like(layer) for layer in w]
     per_epoch = case.train_size // case.batch_size
     for update in range(updates):
-        index = case.order(update // per_epoch, 0)[update % per_epoch]
+        index = case.orders(update // per_epoch)[update % per_epoch, 0].numpy()
         inputs = [x[index]]
         for layer in w[:-1]:
             inputs.append(np.maximum(inputs[-1] @ layer[:-1] + layer[-1], 0))

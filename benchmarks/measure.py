@@ -38,10 +38,11 @@ def compare(
         own = case if contender.stacks else replace(case, stack=1)
         training = contender(own, device)
         check(training, own)
-        n, taken = 1, 0.0
+        n, taken = 8, 0.0
         while taken < seconds / 2:  # also warms up: caches, compilers, graphs
-            n = max(n + 1, min(4 * n, round(n * seconds / max(taken, 1e-9))))
-            training.advance(n)
+            if taken:
+                n = max(n + 1, min(64 * n, round(n * seconds / taken)))
+            timed(training, n)
             taken = timed(training, n)
         entries.append((contender, own, training, n, []))
     for _ in range(rounds):
@@ -68,6 +69,7 @@ def compare(
 
 def check(training: Contender, case: Case) -> None:
     """Raise an AssertionError unless a contender's first updates are those of the reference."""
+    training.prepare(CHECKED_UPDATES)
     training.advance(CHECKED_UPDATES)
     expected = reference(case, CHECKED_UPDATES)
     for i, (ours, theirs) in enumerate(zip(training.weights(), expected, strict=True)):
@@ -78,6 +80,7 @@ def check(training: Contender, case: Case) -> None:
 
 def timed(training: Contender, updates: int) -> float:
     """Return the seconds that some updates take."""
+    training.prepare(updates)
     started = time.perf_counter()
     training.advance(updates)
     return time.perf_counter() - started
