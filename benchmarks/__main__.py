@@ -6,15 +6,13 @@ import argparse
 import itertools
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from noisescale.__main__ import settle_environment
 
 settle_environment()
-# On a CPU every contender has one core, as a run of a study has: XLA would take all.
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 # XLA would take most of a GPU's memory at once.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
@@ -36,18 +34,21 @@ FOLDER = Path("results/benchmark")
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print a table, write Parquet, a plot, and on demand Markdown."""
     options = parse(arguments)
+    if options.device == "cpu" and hasattr(os, "sched_setaffinity"):
+        # Every contender has one core, as a run of a study has: XLA would take all.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     prepare_torch(1)
     chosen, absent = contenders.available(options.contenders)
     for line in absent:
         print(line, file=sys.stderr)
     cases = [
         Case(model, train_size, batch_size, momentum, stack or 1)
-        for model, train_size, stack, momentum, batch_size in itertools.product(
+        for model, train_size, momentum, batch_size, stack in itertools.product(
             options.models,
             options.train_sizes,
-            options.stacks,
             options.momenta,
             options.batch_sizes,
+            options.stacks,
         )
         if batch_size <= train_size
     ]
@@ -56,19 +57,13 @@ def main(arguments: list[str] | None = None) -> None:
             replace(case, stack=stack_size(case.runs[0], case.shape, "cpu", 0)) for case in cases
         ]
     rows: list[dict] = []
-    for _, group in itertools.groupby(cases, key=lambda case: (case.model, case.train_size)):
-        of_shape = list(group)
-        limits = measure(of_shape, options.device)
-        for case in of_shape:
-            name = (
-                f"{case.model}, N {case.train_size}, B {case.batch_size}, m {case.momentum}, "
-                f"stack {case.stack}"
-            )
-
-            print(f"{1 + len(rows) // len(chosen)} of {len(cases)}: {name}", file=sys.stderr)
-            found = compare(case, chosen, limits, options.device, options.rounds, options.seconds)
-            matrix = {"matrix_flops": limits.flops, "copy_bandwidth": limits.bandwidth}
-            rows += [row | matrix for row in found]
+    try:
+        for found in measured(cases, chosen, options):
+            rows += found
+    except KeyboardInterrupt:
+        print(f"stopped after {len(rows) // len(chosen)} of {len(cases)}", file=sys.stderr)
+        if not rows:
+            raise
     table = pd.DataFrame(rows)
     device = device_name(options.device)
     print(show.text(table))
@@ -76,6 +71,27 @@ def main(arguments: list[str] | None = None) -> None:
     if options.markdown:
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
         options.markdown.write_text(show.markdown(table, device, options.rounds))
+
+
+def measured(
+    cases: list[Case], chosen: list[type[contenders.Contender]], options: argparse.Namespace
+) -> Iterator[list[dict]]:
+    """Yield the rows of cases that differ in their stacks alone."""
+    done = 0
+    for _, of_shape in itertools.groupby(cases, key=lambda case: (case.model, case.train_size)):
+        shaped = list(of_shape)
+        limits = measure(shaped, options.device)
+        matrix = {"matrix_flops": limits.flops, "copy_bandwidth": limits.bandwidth}
+        for one, of_stacks in itertools.groupby(shaped, key=lambda case: replace(case, stack=1)):
+            stacks = list(of_stacks)
+            print(
+                f"{done} of {len(cases)}: {one.model}, N {one.train_size}, B {one.batch_size}, "
+                f"m {one.momentum}, stack {' '.join(str(case.stack) for case in stacks)}",
+                file=sys.stderr,
+            )
+            found = compare(stacks, chosen, limits, options.device, options.rounds, options.seconds)
+            done += len(stacks)
+            yield [row | matrix for row in found]
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

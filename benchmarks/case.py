@@ -13,6 +13,8 @@ from noisescale.grid import Run
 from noisescale.randomness import initial_weights, permutations
 
 LEARNING_RATE = 0.01
+SEEDS = 10
+"""Networks of a stack share their seeds, as the settings of a study do."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Case:
     model
         Inputs, hidden units and classes, such as ``784-800-10``.
     stack
-        Number of networks, each with a seed of its own.
+        Number of networks.
     """
 
     model: str
@@ -58,7 +60,12 @@ class Case:
             updates=10_000,
             seed=0,
         )
-        return [replace(run, seed=seed) for seed in range(self.stack)]
+        return [replace(run, seed=seed) for seed in self.seeds]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Each network's seed."""
+        return [i % SEEDS for i in range(self.stack)]
 
     @cached_property
     def data(self) -> tuple[np.ndarray, np.ndarray]:
@@ -77,9 +84,10 @@ class Case:
         As all contenders find the training set in the order in which the seed draws it.
         """
         updates = self.train_size // self.batch_size
-        seeds = torch.arange(self.stack, device=device)
+        seeds = torch.arange(SEEDS, device=device)
         order = permutations(seeds, epoch, self.train_size)[:, : updates * self.batch_size]
-        return order.unflatten(1, (updates, self.batch_size)).transpose(0, 1)
+        order = order.unflatten(1, (updates, self.batch_size)).transpose(0, 1)
+        return order[:, self.seeds]
 
     @property
     def flops(self) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.case import LEARNING_RATE, Case
+from benchmarks.case import LEARNING_RATE, SEEDS, Case
 from noisescale.data import Dataset
 from noisescale.randomness import subset
 from noisescale.training import Training, on_device
@@ -86,7 +86,7 @@ class _Drawn(Contender):
 
     def __init__(self, case: Case, device: str) -> None:
         self.case, self.device = case, device
-        members = np.stack([_members(case, seed) for seed in range(case.stack)])
+        members = np.stack([_members(case, seed) for seed in range(SEEDS)])[case.seeds]
         self.members = torch.from_numpy(members).to(device)
         self.drawn, self.epoch = torch.empty(0, case.stack, case.batch_size), 0
 
@@ -174,9 +174,9 @@ class Functional(_Drawn):
     def __init__(self, case: Case, device: str) -> None:
         super().__init__(case, device)
         self.x, self.y = (torch.from_numpy(array).to(device) for array in case.data)
-        modules = [_module(case, seed, device) for seed in range(case.stack)]
+        modules = [_module(case, seed, device) for seed in range(SEEDS)]
         parameters, self.buffers = torch.func.stack_module_state(modules)
-        self.parameters = {name: value.detach() for name, value in parameters.items()}
+        self.parameters = {name: value.detach()[case.seeds] for name, value in parameters.items()}
         self.velocity = {name: torch.zeros_like(v) for name, v in self.parameters.items()}
         self.module = modules[0]
 
@@ -218,8 +218,8 @@ class Jax(_Drawn):
         jax.config.update("jax_default_matmul_precision", "highest")
         super().__init__(case, device)
         x, y = jnp.asarray(case.data[0]), jnp.asarray(case.data[1])
-        initial = [case.initial(seed) for seed in range(case.stack)]
-        self.w = [jnp.stack(layer) for layer in zip(*initial, strict=True)]
+        initial = zip(*(case.initial(seed) for seed in range(SEEDS)), strict=True)
+        self.w = [jnp.stack(layer)[jnp.asarray(case.seeds)] for layer in initial]
         self.v = [jnp.zeros_like(layer) for layer in self.w]
 
         def loss(layers, x, y):

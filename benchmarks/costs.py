@@ -62,8 +62,7 @@ def main() -> None:
     constants, _ = nnls(work / seconds[:, None], np.ones(len(rows)))
     for (name, *_), predicted, measured in zip(rows, work @ constants, seconds, strict=True):
         print(f"{name:50s} {1e6 * measured:9.1f} us, model {predicted / measured:5.2f} of it")
-    for name, value in zip(("CALL", "FLOP", "BYTE"), constants, strict=True):
-        print(f"SECONDS_PER_{name} = {value:.2g}")
+    print(f"Machine({', '.join(f'{value:.2g}' for value in constants)})")
     print(f"REFERENCE_SECONDS = {cost.REFERENCE_SECONDS / cost.machine_speed():.3g}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -12,59 +13,71 @@ from benchmarks.case import Case
 from benchmarks.contenders import Contender, reference
 from benchmarks.limits import Limits
 
-CHECKED_UPDATES = 5
+CHECKED_UPDATES = 8
 UPDATES_OF_A_RUN = 10_000
 
 
 def compare(
-    case: Case,
+    cases: list[Case],
     contenders: list[type[Contender]],
     limits: Limits,
     device: str,
     rounds: int,
     seconds: float,
 ) -> list[dict]:
-    """Return a row for each contender.
+    """Return a row for each contender and case; the cases differ in their stacks alone.
 
-    Those that train one network at a time are timed with one, whatever the case's stack.
+    Those that train one network at a time are timed with one, for all cases.
 
     Raises
     ------
     AssertionError
         A contender does not make the updates of the reference.
     """
-    entries = []
-    for contender in contenders:
-        own = case if contender.stacks else replace(case, stack=1)
-        training = contender(own, device)
-        check(training, own)
-        n, taken = 8, 0.0
-        while taken < seconds / 2:  # also warms up: caches, compilers, graphs
-            if taken:
-                n = max(n + 1, min(64 * n, round(n * seconds / taken)))
-            timed(training, n)
-            taken = timed(training, n)
-        entries.append((contender, own, training, n, []))
+    entries: dict[tuple, tuple[Contender, int, list[float]]] = {}
+    own = {}
+    for contender, case in itertools.product(contenders, cases):
+        mine = own[contender, case] = case if contender.stacks else replace(case, stack=1)
+        if (contender, mine) not in entries:
+            training = contender(mine, device)
+            check(training, mine)
+            entries[contender, mine] = training, enough(training, seconds), []
     for _ in range(rounds):
-        for _, _, training, n, times in entries:
+        for training, n, times in entries.values():
             times.append(timed(training, n) / n)
-    return [
-        {
-            "model": case.model,
-            "train_size": case.train_size,
-            "batch_size": case.batch_size,
-            "momentum": case.momentum,
-            "stack": case.stack,
-            "contender": contender.name,
-            "seconds_per_update": float(np.median(times)),
-            "seconds_low": min(times),
-            "seconds_high": max(times),
-            "updates_per_second": own.stack / float(np.median(times)),
-            "runs_per_hour": 3600 * own.stack / float(np.median(times)) / UPDATES_OF_A_RUN,
-            "of_limit": limits.seconds(own) / float(np.median(times)),
-        }
-        for contender, own, _, _, times in entries
-    ]
+    rows = []
+    for case, contender in itertools.product(cases, contenders):
+        mine = own[contender, case]
+        times = entries[contender, mine][2]
+        median = float(np.median(times))
+        rows.append(
+            {
+                "model": case.model,
+                "train_size": case.train_size,
+                "batch_size": case.batch_size,
+                "momentum": case.momentum,
+                "stack": case.stack,
+                "contender": contender.name,
+                "seconds_per_update": median,
+                "seconds_low": min(times),
+                "seconds_high": max(times),
+                "updates_per_second": mine.stack / median,
+                "runs_per_hour": 3600 * mine.stack / median / UPDATES_OF_A_RUN,
+                "of_limit": limits.seconds(mine) / median,
+            }
+        )
+    return rows
+
+
+def enough(training: Contender, seconds: float) -> int:
+    """Return how many updates take about so many seconds; warm up caches, compilers, graphs."""
+    n, taken = CHECKED_UPDATES, 0.0
+    while taken < seconds / 2:
+        if taken:
+            n = max(n + 1, min(64 * n, round(n * seconds / taken)))
+        timed(training, n)
+        taken = timed(training, n)
+    return n
 
 
 def check(training: Contender, case: Case) -> None:

@@ -102,7 +102,9 @@ def draw(table: pd.DataFrame):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    panels = list(table.groupby(CASE[:3], sort=False))
+    # On a GPU, several stacks; on a CPU, the one of a study, which depends on the batch size.
+    several = table.groupby([*CASE[:3], "batch_size"])["stack"].nunique().max() > 1
+    panels = list(table.groupby(CASE[: 3 + several], sort=False))
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
     figure, axes = plt.subplots(
@@ -110,7 +112,9 @@ def draw(table: pd.DataFrame):
     )
     for axis in axes.flat[len(panels) :]:
         axis.remove()
-    for axis, ((model, train_size, momentum), panel) in zip(axes.flat, panels, strict=False):
+    for axis, ((model, train_size, momentum, *stack), panel) in zip(
+        axes.flat, panels, strict=False
+    ):
         for name, line in panel.groupby("contender", sort=False):
             width = 2.5 if name == OURS else 1.2
             times = 1e6 / line["updates_per_second"]
@@ -119,7 +123,8 @@ def draw(table: pd.DataFrame):
         limit = 1e6 * ours["of_limit"] / ours["updates_per_second"]
         axis.plot(ours["batch_size"], limit, "k:", label="limit of the usual arithmetic")
         axis.set(xscale="log", yscale="log", xlabel="batch size", ylabel="µs per update")
-        axis.set_title(f"{model}, N = {train_size:,}, m = {momentum:g}", fontsize=9)
+        of = "".join(f", stack {n}" for n in stack)
+        axis.set_title(f"{model}, N = {train_size:,}, m = {momentum:g}{of}", fontsize=9)
         axis.grid(alpha=0.3)
     axes.flat[0].legend(fontsize=7)
     return figure

@@ -9,23 +9,34 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any
 
-from noisescale.formulation import block_updates, in_dual
+from noisescale.formulation import block_updates, in_dual, stack_key
 from noisescale.grid import Run
 from noisescale.schedule import evaluation_updates
 
-SECONDS_PER_CALL = 3.6e-6
-SECONDS_PER_FLOP = 5.9e-12
-SECONDS_PER_BYTE = 3.5e-11
-"""One core of an Intel Xeon server with AVX-512, torch 2.15; see ``python -m benchmarks.costs``."""
+
+@dataclass(frozen=True)
+class Machine:
+    """The seconds that a call, an operation and a byte take."""
+
+    per_call: float
+    per_flop: float
+    per_byte: float
+
+
+REFERENCE = {
+    # One core of an Intel Xeon server with AVX-512, torch 2.15; see ``python -m benchmarks.costs``.
+    "cpu": Machine(3.6e-6, 5.9e-12, 3.5e-11),
+    # An NVIDIA H200, torch 2.11, with several stacks at a time; docs/benchmarks/gpu.md.
+    "cuda": Machine(1.0e-6, 2.6e-14, 3.0e-13),
+}
 REFERENCE_SECONDS = 1.06e-4
-"""What an update of `machine_speed` takes there."""
-GPU_SPEEDUP = 50
-"""Of a whole shard over one core. A guess: no GPU has been measured."""
+"""What an update of `machine_speed` takes on the first."""
 
 START_SECONDS = 3.0
 """Of a training job: importing torch, reading the data."""
@@ -60,13 +71,13 @@ class Work:
     flops: float
     bytes: float
 
-    @property
-    def seconds(self) -> float:
-        """About how long it takes on one core of the reference machine."""
+    def seconds(self, device: str = "cpu") -> float:
+        """Return about how long it takes on one core, or the GPU, of `REFERENCE`."""
+        machine = REFERENCE[device]
         return (
-            SECONDS_PER_CALL * self.calls
-            + SECONDS_PER_FLOP * self.flops
-            + SECONDS_PER_BYTE * self.bytes
+            machine.per_call * self.calls
+            + machine.per_flop * self.flops
+            + machine.per_byte * self.bytes
         )
 
 
@@ -87,9 +98,9 @@ def n_parameters(run: Run, shape: Shape) -> int:
     return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
 
 
-def update_work(run: Run, shape: Shape, stack: int) -> Work:
+def update_work(run: Run, shape: Shape, stack: int, device: str = "cpu") -> Work:
     """Return a run's work for one update, in a stack of so many runs."""
-    dual, block = in_dual(run, shape.n_inputs), block_updates(run, shape.n_inputs)
+    dual, block = in_dual(run, shape.n_inputs), block_updates(run, shape.n_inputs, device)
     inputs, outputs = shape.n_inputs + 1, run.widths[0]
     rest = n_parameters(run, shape) - inputs * outputs
     first = (run.train_size if dual else inputs) * outputs
@@ -117,11 +128,17 @@ def evaluation_work(run: Run, shape: Shape) -> Work:
 
 
 @same_for_all_seeds
-def run_seconds(run: Run, shape: Shape, evaluations_per_decade: int) -> float:
-    """Return about how long a run takes on one core of the reference machine, in seconds."""
+def run_seconds(
+    run: Run, shape: Shape, evaluations_per_decade: int, device: str = "cpu", stack: int = 0
+) -> float:
+    """Return about how long a run takes on one core, or the GPU, of `REFERENCE`, in seconds.
+
+    On a GPU, in a stack of so many runs; on a CPU, how many there are is known.
+    """
+    stack = stack or stack_size(run, shape, "cpu", 0)
     evaluations = len(_evaluations(run.updates, evaluations_per_decade))
-    update = update_work(run, shape, stack_size(run, shape, "cpu", 0)).seconds
-    return run.updates * update + evaluations * evaluation_work(run, shape).seconds
+    update = update_work(run, shape, stack, device).seconds(device)
+    return run.updates * update + evaluations * evaluation_work(run, shape).seconds(device)
 
 
 @same_for_all_seeds
@@ -160,9 +177,19 @@ def shard_mb(runs: list[Run], shape: Shape, gpu: bool) -> int:
 def training_seconds(
     runs: list[Run], shape: Shape, evaluations_per_decade: int, gpu: bool
 ) -> float:
-    """Return about how long runs take on one core, or one GPU, of the reference machine."""
-    total = sum(run_seconds(run, shape, evaluations_per_decade) for run in runs)
-    return total / GPU_SPEEDUP if gpu else total
+    """Return about how long a shard's runs take on one core, or the GPU, of `REFERENCE`."""
+    if not gpu:
+        return sum(run_seconds(run, shape, evaluations_per_decade) for run in runs)
+    stacks = Counter(map(stack_key, runs))
+    return sum(
+        run_seconds(run, shape, evaluations_per_decade, "cuda", stacks[stack_key(run)])
+        for run in runs
+    )
+
+
+def speed(gpu: bool) -> float:
+    """Return how fast this machine is relative to `REFERENCE`; of a GPU, that is not measured."""
+    return 1.0 if gpu else machine_speed()
 
 
 @cache

@@ -143,6 +143,7 @@ class Dual:
         )
         self.c = torch.zeros_like(self.at_start)
         self.u = torch.zeros_like(self.c) if momentum else None
+        self._bind()
 
     @property
     def weights(self) -> Tensor:
@@ -163,6 +164,13 @@ class Dual:
         self.initial, self.set_row = self.initial[chosen], self.set_row[chosen]
         self.at_start, self.c = self.at_start[chosen], self.c[chosen]
         self.u = None if self.u is None else self.u[chosen]
+        self._bind()
+
+    def _bind(self) -> None:
+        """Find where each network's training set begins among the rows of all."""
+        stack, train_size = self.c.shape[:2]
+        rows = torch.arange(stack * train_size, device=self.c.device)
+        self._start = rows.view(stack, train_size)[:, :1]
 
     def outputs(self, block: Block) -> Tensor:
         """Return the block's pre-activations, see `Primal.outputs`."""
@@ -184,6 +192,9 @@ class Dual:
         """Make the updates of a block, see `Primal.update`."""
         if self.u is None:
             self._add(self.c, block, d)
+        elif block.whole:
+            torch.add(d, self.u, alpha=self.momentum, out=self.u)
+            self.c.add_(self.u)
         elif block.updates == 1:
             self.u.mul_(self.momentum)
             self._add(self.u, block, d)
@@ -203,9 +214,7 @@ class Dual:
             to.flatten(0, 1).index_add_(0, self._rows(block), d.flatten(0, 1))
 
     def _rows(self, block: Block) -> Tensor:
-        stack, train_size = self.c.shape[:2]
-        first = torch.arange(0, stack * train_size, train_size, device=self.c.device)
-        return (block.positions + first[:, None]).flatten()
+        return (block.positions + self._start).flatten()
 
     def _series(self, block: Block) -> Series:
         batch_size = block.x.shape[1] // block.updates

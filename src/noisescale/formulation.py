@@ -34,3 +34,9 @@ def block_updates(run: Run, n_inputs: int, device: str = "cpu") -> int:
         largest, examples = 4 if run.momentum else 8, 64
         largest *= 2 if in_dual(run, n_inputs) else 1
     return min(64, examples // run.batch_size) if run.batch_size <= largest else 1
+
+
+def stack_key(run: Run) -> tuple:
+    """Return what runs must share to be trained in one stack: shapes, arithmetic, budget."""
+    shape = (run.hidden, run.preprocessing, run.train_size, run.batch_size)
+    return (*shape, run.momentum, run.weight_decay > 0, run.updates)

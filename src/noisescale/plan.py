@@ -146,7 +146,7 @@ class Plan:
             if cores:
                 seconds = [self.seconds(shard, runs) for shard, runs in missing.items()]
                 workers = min(cores, 1) if self.gpus else cores
-                text += f", about {_said(makespan(seconds, workers) / cost.machine_speed())}"
+                text += f", about {_said(makespan(seconds, workers) / cost.speed(bool(self.gpus)))}"
                 text += " on a GPU" if self.gpus else f" on {cores} core{'s' * (cores > 1)}"
         return text
 

@@ -64,7 +64,7 @@ def bring_up_to_date(
     job = {
         "trained": len(missing),
         "seconds": journal.seconds,
-        "forecast": forecast / cost.machine_speed(),
+        "forecast": forecast / cost.speed(device == "cuda"),
         "device": device_name(device),
         **records.provenance(),
     }

@@ -9,14 +9,15 @@ import torch
 
 from noisescale import cost
 from noisescale.data import Dataset
+from noisescale.formulation import stack_key
 from noisescale.grid import Run
 from noisescale.journal import Journal
 from noisescale.preprocessing import preprocess
 from noisescale.progress import Progress
 from noisescale.side_by_side import side_by_side
-from noisescale.training import Course, Curve, on_device, stack_key
+from noisescale.training import Course, Curve, on_device
 
-_AT_ONCE = {"cpu": 1, "cuda": 4}
+AT_ONCE = {"cpu": 1, "cuda": 8}
 """Stacks in training at the same time."""
 
 
@@ -42,7 +43,7 @@ def train_all(
     for run in runs:
         groups.setdefault(stack_key(run), []).append(run)
     # All of the device's memory, not what is free just now: see above.
-    memory = torch.cuda.mem_get_info()[1] // _AT_ONCE[device] if device == "cuda" else 0
+    memory = torch.cuda.mem_get_info()[1] // AT_ONCE[device] if device == "cuda" else 0
     stacks = [
         stack
         for group in sorted(groups.values(), key=seconds, reverse=True)
@@ -63,7 +64,7 @@ def train_all(
                 journal,
             )
 
-        for curves in side_by_side(stacks, begin, _AT_ONCE[device], journal, device):
+        for curves in side_by_side(stacks, begin, AT_ONCE[device], journal, device):
             journal.add(curves)
     return [journal.finished[run] for run in runs]
 

@@ -117,12 +117,6 @@ def on_device(dataset: Dataset, device: str) -> Problem:
     )
 
 
-def stack_key(run: Run) -> tuple:
-    """Return what runs must share to be trained in one stack: shapes, arithmetic, budget."""
-    shape = (run.hidden, run.preprocessing, run.train_size, run.batch_size)
-    return (*shape, run.momentum, run.weight_decay > 0, run.updates)
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """A stack between two updates: all that it takes to go on with it.

@@ -1,5 +1,7 @@
 """The benchmark: contenders train the same, limits and ratios are what they say."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,9 +66,11 @@ def test_ratios_are_those_of_networks_times_updates_per_second():
 def test_a_measurement_becomes_a_table_a_page_and_a_picture(tmp_path):
     limits = Limits(1e9, 1e9)
     two = [contenders.Ours, contenders.Indexed]
-    rows = compare(CASE, two, limits, "cpu", rounds=2, seconds=0.01)
+    cases = [CASE, dataclasses.replace(CASE, stack=3)]
+    rows = compare(cases, two, limits, "cpu", rounds=2, seconds=0.01)
     table = pd.DataFrame([row | {"matrix_flops": 1e9, "copy_bandwidth": 1e9} for row in rows])
-    ours, theirs = rows
+    ours, theirs, larger, again = rows
+    assert (larger["stack"], again["seconds_per_update"]) == (3, theirs["seconds_per_update"])
     assert ours["updates_per_second"] == pytest.approx(2 / ours["seconds_per_update"])
     assert theirs["updates_per_second"] == pytest.approx(1 / theirs["seconds_per_update"])
     ratio = ours["updates_per_second"] / theirs["updates_per_second"]
