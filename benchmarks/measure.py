@@ -71,6 +71,8 @@ def compare(
 
 def enough(training: Contender, seconds: float) -> int:
     """Return how many updates take about so many seconds; warm up caches, compilers, graphs."""
+    if training.warm_updates:
+        timed(training, training.warm_updates)
     n, taken = CHECKED_UPDATES, 0.0
     while taken < seconds / 2:
         if taken:
