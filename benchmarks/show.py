@@ -126,5 +126,6 @@ def draw(table: pd.DataFrame):
         of = "".join(f", stack {n}" for n in stack)
         axis.set_title(f"{model}, N = {train_size:,}, m = {momentum:g}{of}", fontsize=9)
         axis.grid(alpha=0.3)
-    axes.flat[0].legend(fontsize=7)
+    lines, names = axes.flat[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside upper center", ncols=len(names), frameon=False)
     return figure
