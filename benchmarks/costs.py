@@ -1,12 +1,13 @@
 """Fit the constants of `noisescale.cost` to this machine: ``python -m benchmarks.costs``.
 
-Times updates and evaluations of runs of many shapes on one core, and finds what a call, an
-operation and a byte take. Prints the constants, and how far the model is from each measurement.
+Times updates and evaluations of runs of many shapes on one core, and finds what each part of
+their work takes. Prints the constants, and how far the model is from each measurement.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import astuple
 
 from noisescale.__main__ import settle_environment
 
@@ -57,7 +58,7 @@ def main() -> None:
             )
 
     seconds = np.array([measured for *_, measured in rows])
-    work = np.array([[work.calls, work.flops, work.bytes] for _, work, _ in rows])
+    work = np.array([astuple(work) for _, work, _ in rows])
     # Relative errors count.
     constants, _ = nnls(work / seconds[:, None], np.ones(len(rows)))
     for (name, *_), predicted, measured in zip(rows, work @ constants, seconds, strict=True):

@@ -1,7 +1,7 @@
 """What a run costs: the one estimate that orders jobs, sets their limits, and foretells the time.
 
-A run's work is counted as calls of the tensor library, floating-point operations and bytes moved.
-What each takes is measured by ``python -m benchmarks.costs``; `machine_speed` says how much
+A run's work is counted as calls of the tensor library, products of matrices, operations and bytes
+moved. What each takes is measured by ``python -m benchmarks.costs``; `machine_speed` says how much
 faster or slower the present machine is.
 """
 
@@ -22,20 +22,22 @@ from noisescale.schedule import evaluation_updates
 
 @dataclass(frozen=True)
 class Machine:
-    """The seconds that a call, an operation and a byte take."""
+    """The seconds that each part of a `Work` takes."""
 
     per_call: float
+    per_product: float
+    per_example: float
     per_flop: float
     per_byte: float
 
 
 REFERENCE = {
     # One core of an Intel Xeon server with AVX-512, torch 2.15; see ``python -m benchmarks.costs``.
-    "cpu": Machine(3.6e-6, 5.9e-12, 3.5e-11),
+    "cpu": Machine(3.3e-6, 1.3e-7, 1.2e-7, 5.6e-12, 2.3e-11),
     # An NVIDIA H200, torch 2.11, with several stacks at a time; docs/benchmarks/gpu.md.
-    "cuda": Machine(1.0e-6, 2.6e-14, 3.0e-13),
+    "cuda": Machine(1.0e-6, 0.0, 0.0, 2.6e-14, 3.0e-13),
 }
-REFERENCE_SECONDS = 1.06e-4
+REFERENCE_SECONDS = 1.00e-4
 """What an update of `machine_speed` takes on the first."""
 
 START_SECONDS = 3.0
@@ -65,9 +67,25 @@ class Shape:
 
 @dataclass(frozen=True)
 class Work:
-    """What a run does: calls of the tensor library, operations, bytes to and from memory."""
+    """What a run does.
+
+    Attributes
+    ----------
+    calls
+        Of the tensor library, its share of those of its stack.
+    products
+        Of its matrices, however small.
+    examples
+        Gathered, or judged, however small.
+    flops
+        Operations.
+    bytes
+        To and from memory.
+    """
 
     calls: float
+    products: float
+    examples: float
     flops: float
     bytes: float
 
@@ -76,6 +94,8 @@ class Work:
         machine = REFERENCE[device]
         return (
             machine.per_call * self.calls
+            + machine.per_product * self.products
+            + machine.per_example * self.examples
             + machine.per_flop * self.flops
             + machine.per_byte * self.bytes
         )
@@ -114,7 +134,9 @@ def update_work(run: Run, shape: Shape, stack: int, device: str = "cpu") -> Work
     activations = run.batch_size * (inputs + 5 * sum(run.widths) + 6 * shape.n_classes)
     moved = 4 * (passes * (first / block + rest) + activations)
     calls = (_CALLS + 4 * len(run.widths) + _CALLS_OF_BLOCK / block) / stack
-    return Work(calls, flops, moved)
+    of_block = 2 if block == 1 else 5 if run.momentum else 3
+    matrices = 3 * len(run.widths) + (block > 1) + of_block / block
+    return Work(calls, matrices, run.batch_size, flops, moved)
 
 
 def evaluation_work(run: Run, shape: Shape) -> Work:
@@ -123,8 +145,8 @@ def evaluation_work(run: Run, shape: Shape) -> Work:
     flops = 2 * n_parameters(run, shape) * examples
     if in_dual(run, shape.n_inputs):  # whose weights are made first
         flops += 2 * run.train_size * (shape.n_inputs + 1) * run.widths[0]
-    moved = 8 * sum(run.widths) + 200 * shape.n_classes
-    return Work(0, flops, moved * examples)
+    moved = 8 * sum(run.widths) + 40 * shape.n_classes
+    return Work(0, 0, examples, flops, moved * examples)
 
 
 @same_for_all_seeds
@@ -142,14 +164,14 @@ def run_seconds(
 
 
 @same_for_all_seeds
-def run_bytes(run: Run, shape: Shape) -> int:
+def run_bytes(run: Run, shape: Shape, device: str = "cpu") -> int:
     """Return the memory that a run holds while it trains: weights, velocity, minibatches."""
     inputs = shape.n_inputs + 1
     weights = n_parameters(run, shape) * (2 if run.momentum else 1)
     if in_dual(run, shape.n_inputs):
         inputs = run.train_size
         weights += (3 if run.momentum else 2) * inputs * run.widths[0]
-    examples = run.batch_size * block_updates(run, shape.n_inputs)
+    examples = run.batch_size * block_updates(run, shape.n_inputs, device)
     return 4 * (weights + examples * (inputs + 3 * sum(run.widths) + 4 * shape.n_classes))
 
 
@@ -160,7 +182,7 @@ def stack_size(run: Run, shape: Shape, device: str, memory: int) -> int:
     on a GPU it may fill most of the free `memory` (bytes).
     """
     budget = int(0.7 * memory) if device == "cuda" else _STACK_BYTES
-    return max(1, min(budget // run_bytes(run, shape), _STACK_RUNS[device]))
+    return max(1, min(budget // run_bytes(run, shape, device), _STACK_RUNS[device]))
 
 
 def shard_mb(runs: list[Run], shape: Shape, gpu: bool) -> int:

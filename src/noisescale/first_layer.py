@@ -66,7 +66,7 @@ class Primal:
         """
         a = bmm(block.x, self.w)
         if self.u is not None and block.updates > 1:
-            a.addcmul_(bmm(block.x, self.u), self._series(block).drift)
+            _add_drift(a, block, self.u, self._series(block))
         return a
 
     def products(self, block: Block) -> Tensor:
@@ -180,7 +180,7 @@ class Dual:
         a = a.unflatten(0, block.positions.shape)
         accumulate(a, block.x, self.c)
         if self.u is not None and block.updates > 1:
-            a.addcmul_(bmm(block.x, self.u), self._series(block).drift)
+            _add_drift(a, block, self.u, self._series(block))
         return a
 
     def products(self, block: Block) -> Tensor:
@@ -219,6 +219,20 @@ class Dual:
     def _series(self, block: Block) -> Series:
         batch_size = block.x.shape[1] // block.updates
         return series(self.momentum, block.updates, batch_size, self.c.dtype, self.c.device)
+
+
+def _add_drift(a: Tensor, block: Block, u: Tensor, series: Series) -> None:
+    """Add what the velocity from before a block does in it, which is nothing to its first update.
+
+    Parameters
+    ----------
+    a : Tensor, shape (S, updates · batch_size, outputs)
+        Pre-activations.
+    u : Tensor, shape (S, inputs, outputs)
+        The velocity.
+    """
+    first = block.x.shape[1] // block.updates
+    a[:, first:].addcmul_(bmm(block.x[:, first:], u), series.drift[first:])
 
 
 class Series:

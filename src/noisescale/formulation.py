@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from noisescale.grid import Run
 
+_SMALL = 1 << 15
+"""Weights of a first layer that stays in the cache beside those of other networks."""
+
 
 def in_dual(run: Run, n_inputs: int) -> bool:
     """Return whether to train a run's first layer in its dual (`noisescale.first_layer.Dual`).
@@ -22,17 +25,19 @@ def in_dual(run: Run, n_inputs: int) -> bool:
 def block_updates(run: Run, n_inputs: int, device: str = "cpu") -> int:
     """Return how many updates of the first layer to make at once.
 
-    It saves passes over all weights, and makes long products of short ones; with momentum it
-    takes a product more, with the velocity. A GPU's passes cost more beside its products than a
-    CPU's, which finds the weights in its cache.
+    It saves passes over all weights, and makes long products of short ones; with momentum it takes
+    a product more, with the velocity. It pays less for a layer that stays in a core's cache, and
+    more on a GPU.
     """
     if run.weight_decay:
         return 1
+    dual = in_dual(run, n_inputs)
     if device != "cpu":
         largest, examples = 32, 256
+    elif (run.train_size if dual else n_inputs) * run.widths[0] < _SMALL:
+        largest, examples = 4, 32
     else:
-        largest, examples = 4 if run.momentum else 8, 64
-        largest *= 2 if in_dual(run, n_inputs) else 1
+        largest, examples = 32 if dual or not run.momentum else 16, 128
     return min(64, examples // run.batch_size) if run.batch_size <= largest else 1
 
 

@@ -1,10 +1,12 @@
 """The benchmark: contenders train the same, limits and ratios are what they say."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import synthetic_study
 
 from benchmarks import contenders, show
 from benchmarks.case import Case
@@ -13,7 +15,10 @@ from benchmarks.limits import Limits, measure
 from benchmarks.measure import check, compare, ratios
 from benchmarks.planning import BEGIN, END, put
 from benchmarks.usage import usage
+from benchmarks.whole import part
 from noisescale import collect, records
+from noisescale.grid import wanted
+from noisescale.plan import Plan
 
 CASE = Case("12-9-5", train_size=22, batch_size=4, momentum=0.9, stack=2)
 
@@ -50,6 +55,15 @@ def test_the_limit_is_the_larger_of_arithmetic_and_memory():
 def test_a_machine_has_limits():
     limits = measure([CASE], "cpu", seconds=0.01)
     assert limits.flops > 1e7 and limits.bandwidth > 1e7
+
+
+def test_a_part_stands_for_the_whole_study():
+    plan = Plan(synthetic_study(seeds=3), Path("nowhere"))
+    whole, some = part(plan, 1, "cpu"), part(plan, 4, "cpu")
+    assert sum(map(len, whole.stacks)) == len(wanted(plan.study)) and whole.scale == 1
+    assert 3 < len(whole.stacks) / len(some.stacks) < 5
+    assert some.forecast == whole.forecast
+    assert 2 < some.scale < 8
 
 
 def test_ratios_are_those_of_networks_times_updates_per_second():

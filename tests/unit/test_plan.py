@@ -16,6 +16,7 @@ from noisescale import plan as plans
 from noisescale.data import load
 from noisescale.errors import RecordError
 from noisescale.fingerprint import engine_fingerprint
+from noisescale.formulation import stack_key
 from noisescale.grid import Run
 from noisescale.plan import Plan, code, makespan, short
 from noisescale.prepare import prepare
@@ -143,6 +144,14 @@ def test_the_summary_says_about_how_long_it_takes_on_the_cores_given(plan, monke
     hours = sum(600 * len(runs) + cost.START_SECONDS for runs in plan.shards.values()) / 7200
     assert one.endswith(f"jobs, about {hours:.1f} hours on 1 core")
     assert four.endswith("on 4 cores")
+
+
+def test_on_a_gpu_runs_of_one_stack_share_their_calls(plan):
+    runs = next(iter(plan.shards.values()))
+    one = [run for run in runs if stack_key(run) == stack_key(runs[0])]
+    assert len(one) > 1
+    alone, together = (cost.training_seconds(part, plan.shape, 5, True) for part in (one[:1], one))
+    assert alone < together < len(one) * alone
 
 
 def test_a_shards_job_is_given_more_memory_than_its_runs_hold(plan):

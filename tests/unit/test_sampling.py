@@ -123,3 +123,26 @@ def test_positions_say_where_an_example_stands_in_its_training_set(make):
     for block in minibatches(3).blocks(0, 12, 2):
         for run, row in enumerate((0, 0, 1)):
             assert torch.equal(members[row][block.positions[run]], block.x[run, :, 0].long())
+
+
+def test_a_gpu_is_given_portions_of_few_lengths(make, monkeypatch):
+    """Each length is recorded once; the blocks in them are the same."""
+    minibatches, _, _ = make
+
+    class Elsewhere(Minibatches):
+        """On a device that is no CPU, whatever torch says of its tensors."""
+
+        def _most(self, blocks, updates):
+            here, self.x = self.x, self.x.to("meta")
+            most, self.x = super()._most(blocks, updates), here
+            return most
+
+    source = minibatches(1)
+    source.__class__ = Elsewhere
+    portions = list(source.portions(0, 2 * TRAIN, 3))
+    assert [(p.blocks, p.updates) for p in portions] == 2 * [(4, 3), (2, 3), (1, 2)]
+    blocks = [block for portion in portions for block in source.gather(portion)]
+    for block, same in zip(blocks, minibatches(1).blocks(0, 2 * TRAIN, 3), strict=True):
+        assert torch.equal(block.x, same.x) and torch.equal(block.targets, same.targets)
+    source.batch_size = TRAIN
+    assert [p.blocks for p in source.portions(0, 37)] == [16, 16, 4, 1]

@@ -8,10 +8,12 @@ import pytest
 import torch
 from trained import train
 
-from noisescale import randomness
+from noisescale import randomness, training
+from noisescale.data import Dataset
 from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
-from noisescale.training import Problem, prepare_torch
+from noisescale.sampling import Minibatches
+from noisescale.training import Problem, on_device, prepare_torch
 
 RUN = Run(
     hidden="20",
@@ -77,11 +79,24 @@ def test_these_runs_are_trained_in_all_formulations():
     }
 
 
+@pytest.fixture(params=["as on a CPU", "as on a GPU"])
+def problem_there(request, problem, monkeypatch):
+    """The problem, cut into blocks and portions and padded as on a device."""
+    if request.param == "as on a CPU":
+        return problem
+    monkeypatch.setattr(training, "block_updates", lambda *a: block_updates(*a[:2], "cuda"))
+    monkeypatch.setattr(
+        Minibatches, "_most", lambda self, blocks, updates: min(1 << blocks.bit_length() - 1, 16)
+    )
+    x, x_test = (torch.nn.functional.pad(x, (0, 1)) for x in (problem.x, problem.x_test))
+    return dataclasses.replace(problem, x=x, x_test=x_test, padding=1)
+
+
 @pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
-def test_a_training_is_that_of_the_usual_loop(problem, fields):
+def test_a_training_is_that_of_the_usual_loop(problem, problem_there, fields):
     """Subset, noise, initial weights and order from the seed; steps by autograd and SGD."""
     ours = run(label_noise=0.3, seed=5, **fields)
-    (curve,) = train(problem, [ours], 5)
+    (curve,) = train(problem_there, [ours], 5)
 
     n, batch_size = ours.train_size, ours.batch_size
     members = torch.from_numpy(randomness.subset(5, 200, n))
@@ -128,6 +143,15 @@ def test_a_run_is_the_same_to_the_last_bit_whatever_it_is_trained_beside(problem
     for one in runs:
         (alone,) = train(problem, [one], 5)
         assert alone.points == together[one]
+
+
+def test_inputs_are_padded_to_rows_of_32_bytes_where_that_is_faster():
+    draw = np.random.default_rng(0)
+    x, y = draw.random((5, 10), dtype=np.float32), draw.integers(2, size=5)
+    problem = on_device(Dataset("", x, y, x, y, 2, ""), "meta")
+    assert problem.x.shape == problem.x_test.shape == (5, 16)
+    assert (problem.padding, problem.n_inputs) == (5, 10)
+    assert on_device(Dataset("", x, y, x, y, 2, ""), "cpu").x.shape == (5, 11)
 
 
 def test_training_learns(problem):
