@@ -7,6 +7,7 @@ launches of a portion once, from the gathering of its examples on, and replays t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
@@ -70,8 +71,12 @@ class _Recording:
             self.graph.capture_begin(pool=pool)
             try:
                 launch(self.portion, self.probe)
-            finally:
-                self.graph.capture_end()
+            except torch.OutOfMemoryError:
+                # What is recorded must be ended, but that it is of no use is no news.
+                with suppress(RuntimeError):
+                    self.graph.capture_end()
+                raise
+            self.graph.capture_end()
 
         _beside(record)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,8 @@ from noisescale.schedule import evaluation_updates
 
 _CHECK_EVERY = 500
 """Updates after which diverged runs are dropped at the latest."""
+_PIECE_SECONDS = 0.1
+"""Updates are launched for about so long at a time: a process that is to stop waits for them."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,8 @@ class Course:
         self.over = False
         self._keeper = keeper or Keeper()
         self._progress, self._made = progress, 0.0
+        self._most = 64
+        self._launched: tuple[int, float] | None = None
         self._training = Training(problem, runs)
         self._evaluations = evaluation_updates(runs[0].updates, evaluations_per_decade)
         stops = set(self._evaluations) | set(range(0, runs[0].updates, _CHECK_EVERY))
@@ -218,13 +223,19 @@ class Course:
         Where the keeper is due, there may be fewer.
         """
         training = self._training
+        self._pace()
         if training.update == self._stops[0]:
             training.settle()
             if training.update in self._evaluations and training.alive:
                 training.evaluate()
             del self._stops[0]
         if self._stops and training.alive:
-            training.advance(self._stops[0], self._keeper.due)
+            start = training.update
+            self._launched = start, time.perf_counter()
+            training.advance(
+                self._stops[0],
+                lambda: self._keeper.due() or training.update - start >= self._most,
+            )
             self._count()
         else:
             self.over = True
@@ -250,6 +261,16 @@ class Course:
     def abandon(self) -> None:
         """Take back what progress has been told of."""
         self._progress(-self._made)
+
+    def _pace(self) -> None:
+        """Find how many updates to launch from how long the last ones took."""
+        if self._launched is not None:
+            start, began = self._launched
+            made, taken = self._training.update - start, time.perf_counter() - began
+            if taken > 2 * _PIECE_SECONDS:
+                self._most = max(1, made // 2)
+            elif taken < _PIECE_SECONDS / 2 and made >= self._most:
+                self._most *= 2
 
     def _count(self, share: float | None = None) -> None:
         """Tell progress which share of the updates has been made."""

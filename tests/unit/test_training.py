@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from noisescale.data import Dataset
 from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
 from noisescale.sampling import Minibatches
-from noisescale.training import Problem, on_device, prepare_torch
+from noisescale.training import Course, Problem, on_device, prepare_torch
 
 RUN = Run(
     hidden="20",
@@ -209,3 +210,25 @@ def test_progress_adds_up_to_the_number_of_runs(problem):
         seen = []
         train(problem, [run(learning_rate=rate, seed=s) for s in range(3)], 5, seen.append)
         assert sum(seen) == pytest.approx(3)
+
+
+def test_a_piece_takes_about_as_long_as_said(problem, monkeypatch):
+    """However long an update takes, so that a process that is to stop can."""
+    clock, per_update, advance = [0.0], [0.0], training.Training.advance
+
+    def slow(self, stop, due):
+        before = self.update
+        advance(self, stop, due)
+        clock[0] += per_update[0] * (self.update - before)
+
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(training.Training, "advance", slow)
+    for per_update[0], least, most in ((0.02, 2, 10), (0.0002, 250, 500)):
+        # Of full batches, so that a portion is one update; evaluated once in a thousand.
+        course = Course(problem, [run(batch_size=60, updates=4000)], 1)
+        pieces = []
+        while not course.over:
+            before = course.snapshot().update
+            course.piece()
+            pieces.append(course.snapshot().update - before)
+        assert least <= max(pieces[len(pieces) // 2 :]) <= most
