@@ -61,16 +61,18 @@ def main(arguments: list[str] | None = None) -> None:
         for found in measured(cases, chosen, options):
             rows += found
     except KeyboardInterrupt:
-        print(f"stopped after {len(rows) // len(chosen)} of {len(cases)}", file=sys.stderr)
+        print(f"stopped after {len(rows) // len(chosen)} of {len(cases)} cases", file=sys.stderr)
         if not rows:
             raise
+        options.markdown = None  # a page is of all that was asked for
     table = pd.DataFrame(rows)
     device = device_name(options.device)
     print(show.text(table))
     show.write(table, FOLDER, device)
     if options.markdown:
+        said = " ".join(sys.argv[1:] if arguments is None else arguments)
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text(show.markdown(table, device, options.rounds))
+        options.markdown.write_text(show.markdown(table, device, options.rounds, said))
 
 
 def measured(

@@ -34,13 +34,13 @@ def text(table: pd.DataFrame) -> str:
     return _formatted(wide(table)).to_string(index=False)
 
 
-def markdown(table: pd.DataFrame, device: str, rounds: int) -> str:
+def markdown(table: pd.DataFrame, device: str, rounds: int, arguments: str = "") -> str:
     """Return the table as a page, with what, where and when."""
     cells = _formatted(wide(table))
     lines = [
         "# Speed of the engine",
         "",
-        made("python -m benchmarks", device),
+        made(f"python -m benchmarks {arguments}".strip(), device),
         "",
         f"Medians of {rounds} rounds in turns. *µs per update* and *runs per hour* (of 10,000 "
         "updates) are ours, of one network; *× peer* says how many times as fast as the peer ours "

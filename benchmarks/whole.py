@@ -1,7 +1,8 @@
 """How long a whole study would take here, from a part of it: ``python -m benchmarks.whole --help``.
 
-Trains every n-th of a study's stacks, in the order of their cost, for two shares of their updates,
-on made-up data of the size of the real ones; and, on a GPU, records what its time goes to.
+Trains every n-th of a study's stacks, in the order of their sizes and costs, for two shares of
+their updates, on made-up data of the size of the real ones; and, on a GPU, records what its time
+goes to.
 """
 
 from __future__ import annotations
@@ -27,12 +28,11 @@ from benchmarks.show import made
 from noisescale import cost, records
 from noisescale.config import load_study
 from noisescale.data import Dataset
-from noisescale.formulation import stack_key
 from noisescale.grid import Run, wanted
 from noisescale.plan import Plan
 from noisescale.shard import device_name
 from noisescale.side_by_side import side_by_side
-from noisescale.stacks import AT_ONCE
+from noisescale.stacks import AT_ONCE, stacks_of
 from noisescale.training import Course, Keeper, Problem, Training, on_device, prepare_torch
 
 SHARES = (0.04, 0.12)
@@ -65,16 +65,14 @@ class Part:
 
 
 def part(plan: Plan, every: int, device: str) -> Part:
-    """Return every n-th stack of a study."""
-    groups: dict[tuple, list[Run]] = {}
-    for run in wanted(plan.study):
-        groups.setdefault(stack_key(run), []).append(run)
+    """Return every n-th stack of a study, in the order of their sizes and costs."""
+    per_decade = plan.study.evaluations_per_decade
 
     def seconds(stack: list[Run]) -> float:
-        per_decade = plan.study.evaluations_per_decade
         return cost.training_seconds(stack, plan.shape, per_decade, device == "cuda")
 
-    stacks = sorted(groups.values(), key=seconds, reverse=True)
+    stacks = stacks_of(wanted(plan.study), plan.shape, device, per_decade)
+    stacks.sort(key=lambda stack: (len(stack), seconds(stack)), reverse=True)
     some = stacks[every // 2 :: every]
     whole = sum(map(seconds, stacks))
     return Part(some, whole / sum(map(seconds, some)), whole / cost.speed(device == "cuda"))
@@ -93,7 +91,7 @@ def made_up(shape: cost.Shape, device: str) -> Problem:
 
 
 def seconds_of(
-    stacks: list[list[Run]], share: float, problem: Problem, per_decade: int, device: str
+    stacks: list[list[Run]], share: float, problem: Problem, per_decade: int, at_once: int
 ) -> float:
     """Return how long stacks take for a share of their updates."""
     cut = [[replace(run, updates=round(share * run.updates)) for run in stack] for stack in stacks]
@@ -102,7 +100,7 @@ def seconds_of(
         return Course(problem, stack, per_decade)
 
     started = time.perf_counter()
-    for _ in side_by_side(cut, begin, AT_ONCE[device], Keeper(), device):
+    for _ in side_by_side(cut, begin, at_once, Keeper(), problem.x.device.type):
         pass
     return time.perf_counter() - started
 
@@ -134,6 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--configfile", type=Path, default=Path("config.yaml"))
     parser.add_argument("--every", type=int, default=6)
     parser.add_argument("--device", choices=["cpu", "cuda"])
+    parser.add_argument("--at-once", type=int, help="stacks in training at the same time")
     parser.add_argument("--precisions", nargs="+", default=["float32"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
@@ -143,11 +142,13 @@ def main(arguments: list[str] | None = None) -> None:
     plan = Plan(study, Path())
     prepare_torch(1)
     some, problem = part(plan, options.every, device), made_up(plan.shape, device)
+    at_once = options.at_once or AT_ONCE[device]
     result = {
         "made": made("python -m benchmarks.whole", device_name(device)),
         "study": study.name,
+        "at_once": at_once,
         "runs": len(wanted(study)),
-        "stacks": len({stack_key(run) for run in wanted(study)}),
+        "stacks": len(stacks_of(wanted(study), plan.shape, device, study.evaluations_per_decade)),
         "measured_stacks": len(some.stacks),
         "measured_runs": sum(map(len, some.stacks)),
         "forecast_seconds": some.forecast,
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
     for precision in options.precisions:
         prepare_torch(1, precision)
         short, long = (
-            seconds_of(some.stacks, share, problem, study.evaluations_per_decade, device)
+            seconds_of(some.stacks, share, problem, study.evaluations_per_decade, at_once)
             for share in SHARES
         )
         slope = (long - short) / (SHARES[1] - SHARES[0])

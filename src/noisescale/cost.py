@@ -1,8 +1,8 @@
 """What a run costs: the one estimate that orders jobs, sets their limits, and foretells the time.
 
-A run's work is counted as calls of the tensor library, products of matrices, operations and bytes
-moved. What each takes is measured by ``python -m benchmarks.costs``; `machine_speed` says how much
-faster or slower the present machine is.
+A run's work is counted as calls of the tensor library, products of matrices, examples, operations
+and bytes moved. What each takes on a CPU is measured by ``python -m benchmarks.costs``, and
+`machine_speed` says how much faster or slower the present machine is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Machine:
 REFERENCE = {
     # One core of an Intel Xeon server with AVX-512, torch 2.15; see ``python -m benchmarks.costs``.
     "cpu": Machine(3.3e-6, 1.3e-7, 1.2e-7, 5.6e-12, 2.3e-11),
-    # An NVIDIA H200, torch 2.11, with several stacks at a time; docs/benchmarks/gpu.md.
+    # An NVIDIA H200, torch 2.11: by hand, to the times of 15 stacks of 784-800-10.
     "cuda": Machine(1.0e-6, 0.0, 0.0, 2.6e-14, 3.0e-13),
 }
 REFERENCE_SECONDS = 1.00e-4
@@ -151,13 +151,14 @@ def evaluation_work(run: Run, shape: Shape) -> Work:
 
 @same_for_all_seeds
 def run_seconds(
-    run: Run, shape: Shape, evaluations_per_decade: int, device: str = "cpu", stack: int = 0
+    run: Run, shape: Shape, evaluations_per_decade: int, device: str = "cpu", stack: int = 1
 ) -> float:
     """Return about how long a run takes on one core, or the GPU, of `REFERENCE`, in seconds.
 
-    On a GPU, in a stack of so many runs; on a CPU, how many there are is known.
+    On a GPU, in a stack of so many runs; on a CPU, in one of the `stack_size` that it has there.
     """
-    stack = stack or stack_size(run, shape, "cpu", 0)
+    if device == "cpu":
+        stack = stack_size(run, shape, "cpu", 0)
     evaluations = len(_evaluations(run.updates, evaluations_per_decade))
     update = update_work(run, shape, stack, device).seconds(device)
     return run.updates * update + evaluations * evaluation_work(run, shape).seconds(device)
@@ -179,7 +180,7 @@ def stack_size(run: Run, shape: Shape, device: str, memory: int) -> int:
     """Return how many runs like `run` to train side by side.
 
     On a CPU a stack of small networks, which share the cost of a call, stays within the cache;
-    on a GPU it may fill most of the free `memory` (bytes).
+    on a GPU it may fill most of the `memory` (bytes) that is there for one.
     """
     budget = int(0.7 * memory) if device == "cuda" else _STACK_BYTES
     return max(1, min(budget // run_bytes(run, shape, device), _STACK_RUNS[device]))

@@ -8,8 +8,6 @@ accumulates straight into the velocity.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -63,11 +61,8 @@ class Stack:
             self.first = Dual(layers[0].clone(), momentum, *training_sets)
         # All layers but the first are stored with outputs before inputs: a product with few
         # columns, the classes, is several times slower than one with few rows.
-        rest = [layer.mT for layer in layers[1:]]
-        self._shapes = [tuple(layer.shape[1:]) for layer in rest]
-        self._units = [layer.shape[2] for layer in layers[:-1]]
-        self._w = torch.cat([layer.flatten(1) for layer in rest], dim=1)
-        self._u = torch.zeros_like(self._w) if momentum else self._w
+        self._layers = [layer.mT.contiguous() for layer in layers[1:]]
+        self._velocities = [torch.zeros_like(w) for w in self._layers] if momentum else self._layers
         self._bind()
 
     def __len__(self) -> int:
@@ -85,28 +80,30 @@ class Stack:
 
     def state(self) -> dict[str, Tensor]:
         """Return the tensors that training changes, each of shape (S, …), not copied."""
-        rest = {"rest_w": self._w} | ({"rest_u": self._u} if self.momentum else {})
-        return {f"first_{name}": value for name, value in self.first.state().items()} | rest
+        tensors = {f"first_{name}": value for name, value in self.first.state().items()}
+        tensors |= {f"w{i}": layer for i, layer in enumerate(self._layers, 1)}
+        if self.momentum:
+            tensors |= {f"u{i}": velocity for i, velocity in enumerate(self._velocities, 1)}
+        return tensors
 
     def keep(self, chosen: Tensor) -> None:
         """Drop all networks but the chosen ones (Tensor of bool, shape (S,))."""
         self.first.keep(chosen)
-        self._w = self._w[chosen]
-        self._u = self._u[chosen] if self.momentum else self._w
+        self._layers = [layer[chosen] for layer in self._layers]
+        velocities = [u[chosen] for u in self._velocities] if self.momentum else self._layers
+        self._velocities = velocities
         self.learning_rate = self.learning_rate[chosen]
         self.decay = None if self.decay is None else self.decay[chosen]
         self._bind()
 
     def _bind(self) -> None:
         """Make the views and buffers that an update works on."""
-        self._layers = _views(self._w, self._shapes)
-        self._velocities = _views(self._u, self._shapes)
         self._slopes = [layer[:, :, :-1] for layer in self._layers]
         self._step_size = (-self.learning_rate / self.batch_size)[:, None, None]
         # The activations of the hidden layers, each with its constant 1 in the last column.
         self._hidden = []
-        for units in self._units:
-            activation = self._w.new_ones(len(self), self.batch_size, units + 1)
+        for layer in self._layers:
+            activation = layer.new_ones(len(self), self.batch_size, layer.shape[2])
             self._hidden.append((activation, activation[:, :, :-1]))
 
     def advance(self, block: Block, probe: Tensor) -> None:
@@ -152,25 +149,22 @@ class Stack:
         delta = torch.softmax(a.mT, 1).sub_(targets.mT).mul_(self._step_size)
         torch.sum(delta, (1, 2), out=probe)
 
-        if self.decay is not None:
-            decayed = self._w * self.decay[:, None]
         for i in reversed(range(len(self._layers))):
-            activation, units = self._hidden[i]
+            (activation, units), layer, velocity = (
+                self._hidden[i],
+                self._layers[i],
+                self._velocities[i],
+            )
             below = bmm(delta.mT, self._slopes[i])
-            accumulate(self._velocities[i], delta, activation, self.momentum or 1)
+            decayed = None if self.decay is None else layer * self.decay[:, None, None]
+            accumulate(velocity, delta, activation, self.momentum or 1)
+            if decayed is not None:
+                velocity.sub_(decayed)
+            if self.momentum:
+                layer.add_(velocity)
             out = first_delta if i == 0 else below
             torch.ops.aten.threshold_backward.grad_input(below, units, 0, grad_input=out)
             delta = below.mT
-        if self.decay is not None:
-            self._u.sub_(decayed)
-        if self.momentum:
-            self._w.add_(self._u)
-
-
-def _views(flat: Tensor, shapes: list[tuple[int, int]]) -> list[Tensor]:
-    """Cut each network's row of parameters into its layers."""
-    parts = flat.split([math.prod(shape) for shape in shapes], dim=1)
-    return [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def forward(x: Tensor, layers: list[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from noisescale.engine import forward
 
 _CPU_ROWS = 2048
-_GPU_BYTES = 1 << 30
+_GPU_BYTES = 1 << 28
 
 
 def evaluate(

@@ -6,6 +6,7 @@ launches of a portion once, from the gathering of its examples on, and replays t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -89,14 +90,44 @@ class _Recording:
 
 
 def _beside(work: Callable[[], None]) -> None:
-    """Do some work on a stream of its own, as recording must; before and after come the others."""
+    """Do some work on a stream that is not the default one, as recording must.
+
+    That is the present stream, if it can be: linear algebra has a scratch memory for each stream,
+    which graphs that were recorded on one stream and replayed on several would share.
+    """
+    present = torch.cuda.current_stream()
+    if present != torch.cuda.default_stream():
+        work()
+        return
     stream = _stream()
-    stream.wait_stream(torch.cuda.current_stream())
+    stream.wait_stream(present)
     with torch.cuda.stream(stream):
         work()
-    torch.cuda.current_stream().wait_stream(stream)
+    present.wait_stream(stream)
 
 
 @cache
 def _stream() -> torch.cuda.Stream:
     return torch.cuda.Stream()
+
+
+class Stopwatch:
+    """How long what is launched takes, on a CPU or on a GPU's present stream."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._on_cpu = device.type == "cpu"
+        self._marks: list[float | torch.cuda.Event] = []
+
+    def mark(self) -> None:
+        """Begin, and at the second call, end."""
+        if self._on_cpu:
+            self._marks.append(time.perf_counter())
+        else:
+            event = torch.cuda.Event(enable_timing=True)
+            event.record()
+            self._marks.append(event)
+
+    def seconds(self) -> float:
+        """Return the time between the marks, both of which must have passed."""
+        begin, end = self._marks
+        return end - begin if self._on_cpu else begin.elapsed_time(end) / 1000

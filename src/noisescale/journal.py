@@ -32,7 +32,7 @@ from noisescale.training import Curve, Keeper, Point, Snapshot
 SECONDS_BETWEEN = 45.0
 """From one writing to the next, or ten times what writing takes, where that is longer."""
 
-_FORMAT = 1
+_FORMAT = 2
 _LENGTHS = struct.Struct("<QQ")
 """Before each record: the bytes of its JSON and of its arrays."""
 _DIGEST_BYTES = 16
@@ -108,7 +108,15 @@ class Journal(Keeper):
         SystemExit
             The process has been told to stop.
         """
-        self._write([_of_snapshot(*stack) for stack in stacks])
+        present = {tuple(_ids(runs)) for runs, _ in stacks}
+        finished = {run.run_id for run in self.finished}
+        # Of an earlier process, and not yet begun again.
+        self._interrupted = [
+            record
+            for record in self._interrupted
+            if tuple(record[0]["runs"]) not in present and not finished & set(record[0]["runs"])
+        ]
+        self._write([*(_of_snapshot(*stack) for stack in stacks), *self._interrupted])
 
     def remove(self) -> None:
         """Delete the file: all is in the output."""
@@ -275,7 +283,7 @@ def _to_curves(record: Record, runs: dict[str, Run]) -> dict[Run, Curve]:
 
 
 def _of_snapshot(runs: list[Run], snapshot: Snapshot) -> Record:
-    simple = ("update", "settled", "finite", "alive", "seconds")
+    simple = ("update", "settled", "finite", "alive", "seconds", "device")
     meta = {
         "kind": "stack",
         "runs": _ids(runs),

@@ -135,13 +135,13 @@ class Minibatches:
             self._whole = Block(block.x, block.targets, block.positions, 1, whole=True)
         while start < stop:
             if whole:
-                blocks, updates = self._most(stop - start, 1), 1
+                blocks, updates = self._at_once(stop - start, 1), 1
                 yield Portion(self.members[None, :, :0], blocks, 1, whole=True)
             else:
                 epoch, first = divmod(start, self.epoch_updates)
                 left = min(self.epoch_updates - first, stop - start)
                 updates = longest if left >= longest else 1 << (left.bit_length() - 1)
-                blocks = self._most(left // updates, updates)
+                blocks = self._at_once(left // updates, updates)
                 last = first + blocks * updates
                 order = self._epoch(epoch, stop)
                 order = order[:, :, first * self.batch_size : last * self.batch_size]
@@ -159,12 +159,7 @@ class Minibatches:
         for order in portion.order.split(at_once * examples, dim=2):
             yield from self._gather(order, portion.updates)
 
-    def blocks(self, start: int, stop: int, longest: int = 1) -> Iterator[Block]:
-        """Yield the blocks of `portions`."""
-        for portion in self.portions(start, stop, longest):
-            yield from self.gather(portion)
-
-    def _most(self, blocks: int, updates: int) -> int:
+    def _at_once(self, blocks: int, updates: int) -> int:
         """Return how many of so many blocks make a portion."""
         if not self.x.is_cpu:
             # Few different numbers, each of which is recorded once.

@@ -48,40 +48,46 @@ def side_by_side(
     ------
     list of Curve
         Of each stack, as it is finished.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        Memory lacks for a single run, with nothing else in training.
     """
     waiting = deque(stacks)
     lanes: deque[_Lane] = deque()
+    # As many streams as there are lanes, each with its lane alone.
+    streams = [torch.cuda.Stream() if device == "cuda" else None for _ in range(at_once)]
     counted = time.perf_counter()
     while waiting or lanes:
         if waiting and len(lanes) < at_once:
-            lanes.appendleft(_Lane(waiting.popleft(), device))
-        elif not lanes[0].ready():
+            lane = _Lane(waiting.popleft(), streams.pop())
+        elif lanes[0].ready():
+            lane = lanes.popleft()
+        else:
             lanes.rotate(-1)
             if not any(lane.ready() for lane in lanes):
                 time.sleep(_WAIT_SECONDS)
             continue
-        lane = lanes.popleft()
-        try:
-            lane.go_on(begin)
-        except torch.OutOfMemoryError:
-            lane.abandon()
+        if not lane.go_on(begin):
+            streams.append(lane.stream)
             if lanes:
                 at_once = len(lanes)
                 waiting.appendleft(lane.runs)
                 print(f"out of memory: {at_once} stacks at a time", file=sys.stderr)
             elif len(lane.runs) == 1:
-                raise
+                raise torch.OutOfMemoryError("out of memory: a single run does not fit")
             else:
                 half = len(lane.runs) // 2
                 waiting.extendleft([lane.runs[half:], lane.runs[:half]])
                 print(f"out of memory: {half} runs side by side", file=sys.stderr)
-            del lane
             torch.cuda.empty_cache()
             continue
         # So the times of all stacks add up to the time that has passed.
         lane.course.seconds += time.perf_counter() - counted
         counted = time.perf_counter()
         if lane.course.over:
+            streams.append(lane.stream)
             yield lane.course.curves()
         else:
             lanes.append(lane)
@@ -92,34 +98,35 @@ def side_by_side(
 class _Lane:
     """A stack in training, on a stream of its own where the device has streams."""
 
-    def __init__(self, runs: list[Run], device: str) -> None:
+    def __init__(self, runs: list[Run], stream: torch.cuda.Stream | None) -> None:
         self.runs = runs
+        self.stream = stream
         self.course: Course | None = None
-        self._stream = torch.cuda.Stream() if device == "cuda" else None
 
     def ready(self) -> bool:
         """Return whether all that was launched is done."""
-        return self._stream is None or self._stream.query()
+        return self.stream is None or self.stream.query()
 
-    def go_on(self, begin: Callable[[list[Run]], Course]) -> None:
-        """Begin, or train a piece further."""
-        with self._on_stream():
-            if self.course is None:
-                self.course = begin(self.runs)
-            else:
-                self.course.piece()
+    def go_on(self, begin: Callable[[list[Run]], Course]) -> bool:
+        """Begin, or train a piece further; give up, and return False, where memory lacks."""
+        try:
+            with self._on_stream():
+                if self.course is None:
+                    self.course = begin(self.runs)
+                else:
+                    self.course.piece()
+        except torch.OutOfMemoryError:
+            if self.course is not None:
+                self.course.abandon()
+            self.course = None
+            return False
+        return True
 
     def snapshot(self) -> Snapshot:
         """Return how far the training has come, once that is settled."""
-        if self._stream is not None:
-            self._stream.synchronize()
+        if self.stream is not None:
+            self.stream.synchronize()
         return self.course.snapshot()
 
-    def abandon(self) -> None:
-        """Give up what has been done."""
-        if self.course is not None:
-            self.course.abandon()
-        self.course = None
-
     def _on_stream(self) -> AbstractContextManager:
-        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
+        return nullcontext() if self.stream is None else torch.cuda.stream(self.stream)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 
 import torch
@@ -29,33 +28,20 @@ def train_all(
     what: str,
     journal: Journal,
 ) -> list[Curve]:
-    """Train runs of any shapes, stack by stack, the costliest first; return them in their order.
-
-    Which stacks there are depends on the runs and the device alone, not on what the journal says
-    is done: a job that is resumed goes on with the stack it was in.
-    """
+    """Train runs of any shapes, stack by stack; return them in their order."""
     shape = shape_of(dataset)
-
-    def seconds(runs: Iterable[Run]) -> float:
-        return sum(cost.run_seconds(run, shape, evaluations_per_decade) for run in runs)
-
-    groups: dict[tuple, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(stack_key(run), []).append(run)
-    # All of the device's memory, not what is free just now: see above.
-    memory = torch.cuda.mem_get_info()[1] // AT_ONCE[device] if device == "cuda" else 0
     stacks = [
-        stack
-        for group in sorted(groups.values(), key=seconds, reverse=True)
-        for stack in parts(group, cost.stack_size(group[0], shape, device, memory))
-        if not journal.finished.keys() >= set(stack)
+        [run for run in stack if run not in journal.finished]
+        for stack in stacks_of(runs, shape, device, evaluations_per_decade)
     ]
+    stacks = [stack for stack in stacks if stack]
     left = [run for stack in stacks for run in stack]
     problem = cache(lambda kind: on_device(preprocess(dataset, kind), device))
-    with Progress(len(left), what, "runs", work=seconds(left)) as progress:
+    work = _seconds(left, shape, evaluations_per_decade)
+    with Progress(len(left), what, "runs", work=work) as progress:
 
         def begin(stack: list[Run]) -> Course:
-            each = seconds(stack[:1])
+            each = _seconds(stack[:1], shape, evaluations_per_decade)
             return Course(
                 problem(stack[0].preprocessing),
                 stack,
@@ -69,10 +55,39 @@ def train_all(
     return [journal.finished[run] for run in runs]
 
 
+def stacks_of(
+    runs: list[Run], shape: cost.Shape, device: str, evaluations_per_decade: int
+) -> list[list[Run]]:
+    """Return the stacks in which to train runs, the costliest first.
+
+    They depend on the runs and the device alone, not on what is done of them: a job that is
+    resumed goes on with the stacks that it was in.
+    """
+    groups: dict[tuple, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(stack_key(run), []).append(run)
+    # Of all the device's memory, not of what is free just now: see above.
+    memory = torch.cuda.mem_get_info()[1] // AT_ONCE[device] if device == "cuda" else 0
+    costliest = sorted(
+        groups.values(),
+        key=lambda group: _seconds(group, shape, evaluations_per_decade),
+        reverse=True,
+    )
+    return [
+        stack
+        for group in costliest
+        for stack in parts(group, cost.stack_size(group[0], shape, device, memory))
+    ]
+
+
 def parts(runs: list[Run], size: int) -> list[list[Run]]:
     """Cut runs into stacks of at most `size`, and of about the same: a small rest takes as long."""
     n = -(-len(runs) // size)
     return [runs[i * len(runs) // n : (i + 1) * len(runs) // n] for i in range(n)]
+
+
+def _seconds(runs: list[Run], shape: cost.Shape, evaluations_per_decade: int) -> float:
+    return sum(cost.run_seconds(run, shape, evaluations_per_decade) for run in runs)
 
 
 def shape_of(dataset: Dataset) -> cost.Shape:

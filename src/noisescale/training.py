@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,7 @@ from noisescale.data import Dataset
 from noisescale.engine import Stack
 from noisescale.evaluation import evaluate
 from noisescale.formulation import block_updates, in_dual
-from noisescale.graphs import advancing
+from noisescale.graphs import Stopwatch, advancing
 from noisescale.grid import Run
 from noisescale.sampling import Minibatches, one_hot
 from noisescale.schedule import evaluation_updates
@@ -142,6 +141,8 @@ class Snapshot:
         As in `noisescale.engine.Stack.state`; not copied.
     seconds
         Wall time spent.
+    device
+        ``cpu`` or ``cuda``.
     """
 
     update: int
@@ -152,6 +153,7 @@ class Snapshot:
     points: list[list[Point]]
     tensors: dict[str, Tensor]
     seconds: float
+    device: str
 
 
 class Keeper:
@@ -206,12 +208,14 @@ class Course:
         self.over = False
         self._keeper = keeper or Keeper()
         self._progress, self._made = progress, 0.0
-        self._most = 64
-        self._launched: tuple[int, float] | None = None
+        self._longest = 64
+        self._launched: tuple[int, Stopwatch] | None = None
         self._training = Training(problem, runs)
         self._evaluations = evaluation_updates(runs[0].updates, evaluations_per_decade)
         stops = set(self._evaluations) | set(range(0, runs[0].updates, _CHECK_EVERY))
-        if snapshot := self._keeper.snapshot(runs):
+        snapshot = self._keeper.snapshot(runs)
+        # Another kind of device cuts the updates into other blocks.
+        if snapshot and snapshot.device == problem.x.device.type:
             self._training.restore(snapshot)
             self.seconds = snapshot.seconds
             self._count()
@@ -230,12 +234,14 @@ class Course:
                 training.evaluate()
             del self._stops[0]
         if self._stops and training.alive:
-            start = training.update
-            self._launched = start, time.perf_counter()
+            start, watch = training.update, Stopwatch(training.problem.x.device)
+            watch.mark()
             training.advance(
                 self._stops[0],
-                lambda: self._keeper.due() or training.update - start >= self._most,
+                lambda: self._keeper.due() or training.update - start >= self._longest,
             )
+            watch.mark()
+            self._launched = training.update - start, watch
             self._count()
         else:
             self.over = True
@@ -265,12 +271,12 @@ class Course:
     def _pace(self) -> None:
         """Find how many updates to launch from how long the last ones took."""
         if self._launched is not None:
-            start, began = self._launched
-            made, taken = self._training.update - start, time.perf_counter() - began
+            made, watch = self._launched
+            taken = watch.seconds()
             if taken > 2 * _PIECE_SECONDS:
-                self._most = max(1, made // 2)
-            elif taken < _PIECE_SECONDS / 2 and made >= self._most:
-                self._most *= 2
+                self._longest = max(1, made // 2)
+            elif taken < _PIECE_SECONDS / 2 and made >= self._longest:
+                self._longest *= 2
 
     def _count(self, share: float | None = None) -> None:
         """Tell progress which share of the updates has been made."""
@@ -318,9 +324,11 @@ class Training:
 
         n_inputs = problem.n_inputs
         sizes = (n_inputs, *one.widths, problem.n_classes)
+        # A GPU would wait for them; a CPU's job counts its memory.
+        initial = randomness.initial_weights if device.type == "cpu" else _initial_weights
         layers = [
             torch.stack([torch.from_numpy(layer) for layer in layers]).to(device)[self.seed_row]
-            for layers in zip(*(_initial_weights(seed, sizes) for seed in seeds), strict=True)
+            for layers in zip(*(initial(seed, sizes) for seed in seeds), strict=True)
         ]
         layers[0] = torch.nn.functional.pad(layers[0], (0, 0, 0, problem.padding))
         examples, rows, sets = problem.x, members, None
@@ -399,6 +407,7 @@ class Training:
             [list(points) for points in self.points],
             self.stack.state(),
             seconds,
+            self.problem.x.device.type,
         )
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -424,7 +433,7 @@ class Training:
             self._advance = advancing(self.stack, self.batches)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _initial_weights(seed: int, sizes: tuple[int, ...]) -> list[np.ndarray]:
     """Return a seed's initial weights, which a GPU needs again for stack after stack."""
     return randomness.initial_weights(seed, sizes)

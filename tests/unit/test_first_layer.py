@@ -41,7 +41,8 @@ def train(
         n = source.epoch_updates
         probe = torch.empty(n, len(rows), dtype=dtype)
         done = 0
-        for block in source.blocks(epoch * n, (epoch + 1) * n, longest):
+        portions = source.portions(epoch * n, (epoch + 1) * n, longest)
+        for block in (block for portion in portions for block in source.gather(portion)):
             stack.advance(block, probe[done : done + block.updates])
             done += block.updates
         yield stack, probe

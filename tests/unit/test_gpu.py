@@ -1,6 +1,7 @@
 """On a GPU: the same trainings, by CUDA graphs, in stacks of any size. `make gpu` runs these."""
 
 import contextlib
+import dataclasses
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from test_journal import Doomed, Killed, same
 from test_training import FORMULATIONS, run
 from trained import train
 
-from noisescale.training import Problem, prepare_torch
+from noisescale.side_by_side import side_by_side
+from noisescale.training import Course, Keeper, Problem, prepare_torch
 
 pytestmark = [
     pytest.mark.gpu,
@@ -86,3 +88,30 @@ def test_a_stack_killed_after_every_block_ends_in_the_same_curves(tmp_path, fiel
         with contextlib.suppress(Killed):
             curves = train(here, runs, 5, keeper=Doomed(tmp_path / "journal", {}, runs))
     assert same(curves, undisturbed)
+
+
+def test_stacks_on_several_streams_are_those_of_one_at_a_time():
+    """Of different shapes, on padded inputs, with runs that diverge on the way."""
+    unpadded = problem("cuda")
+    x, x_test = (torch.nn.functional.pad(x, (0, 1)) for x in (unpadded.x, unpadded.x_test))
+    padded = dataclasses.replace(unpadded, x=x, x_test=x_test, padding=1)
+    stacks = [
+        [
+            run(seed=seed, learning_rate=rate, **fields | {"batch_size": size})
+            for seed in (0, 1, 2)
+            for rate in (0.05, 1e2, 1e20)
+        ]
+        for fields in FORMULATIONS.values()
+        for size in (fields.get("batch_size", 15), 3)
+    ]
+
+    def curves(at_once):
+        def begin(runs):
+            return Course(padded, runs, 5)
+
+        made = side_by_side(stacks, begin, at_once, Keeper(), "cuda")
+        return {curve.run: curve for part in made for curve in part}
+
+    one, several = curves(1), curves(8)
+    runs = [run for stack in stacks for run in stack]
+    assert same([several[run] for run in runs], [one[run] for run in runs])

@@ -12,7 +12,7 @@ from trained import train
 from noisescale import journal as journals
 from noisescale.grid import Run
 from noisescale.journal import Journal
-from noisescale.training import Problem, prepare_torch
+from noisescale.training import Course, Problem, prepare_torch
 
 RUN = Run("12", "raw", 60, 15, 0.1, 0.9, 0.0, 0.0, 40, 0)
 IDENTITY = {"engine_fingerprint": "this", "data_digest": "these"}
@@ -105,6 +105,42 @@ def written(problem, tmp_path):
 def read(written, **identity):
     keeper, done, doing = written
     return Journal(keeper.path, IDENTITY | identity, done + doing)
+
+
+def test_stacks_that_are_not_begun_again_are_not_forgotten(problem, tmp_path):
+    """Several were in training; the next process is stopped when it has begun with one."""
+    stacks = [stack(batch_size=size) for size in (5, 10, 20)]
+    runs = [run for one in stacks for run in one]
+    courses = [Course(problem, one, 5) for one in stacks]
+    for course in courses:
+        while course.snapshot().update < 20:
+            course.piece()
+    first = Journal(tmp_path / "journal", IDENTITY, runs)
+    first.keep([(course.runs, course.snapshot()) for course in courses])
+    second = Journal(first.path, IDENTITY, runs)
+    begun = Course(problem, stacks[0], 5, keeper=second)
+    begun.piece()
+    second.keep([(begun.runs, begun.snapshot())])
+    third = Journal(first.path, IDENTITY, runs)
+    made = [third.snapshot(one).update for one in stacks]
+    assert made[0] > courses[0].snapshot().update
+    assert made[1:] == [course.snapshot().update for course in courses[1:]]
+    third.add(train(problem, stacks[1], 5))
+    third.keep([])
+    fourth = Journal(first.path, IDENTITY, runs)
+    assert [fourth.snapshot(one) is None for one in stacks] == [False, True, False]
+
+
+def test_another_kind_of_device_begins_anew(problem, tmp_path):
+    """It cuts updates into other blocks, and pads its data; what is finished is good there too."""
+    runs = stack()
+    course = Course(problem, runs, 5)
+    while course.snapshot().update < 20:
+        course.piece()
+    elsewhere = dataclasses.replace(course.snapshot(), device="cuda")
+    Journal(tmp_path / "journal", IDENTITY, runs).keep([(runs, elsewhere)])
+    here = Journal(tmp_path / "journal", IDENTITY, runs)
+    assert Course(problem, runs, 5, keeper=here).snapshot().update == 0
 
 
 def test_finished_runs_come_back_as_they_were(written):

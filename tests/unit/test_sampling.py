@@ -32,9 +32,14 @@ def make():
     return minibatches, members, labels
 
 
+def blocks(source, start, stop, longest=1):
+    for portion in source.portions(start, stop, longest):
+        yield from source.gather(portion)
+
+
 def updates(source, start, stop, longest=1):
     """The minibatches and labels of each update."""
-    for block in source.blocks(start, stop, longest):
+    for block in blocks(source, start, stop, longest):
         x, targets = (t.unflatten(1, (block.updates, -1)) for t in (block.x, block.targets))
         yield from zip(x.unbind(1), targets.unbind(1), strict=True)
 
@@ -114,13 +119,13 @@ def test_blocks_hold_the_same_minibatches_whatever_their_length(make, longest):
 
 def test_a_block_is_of_full_length_or_of_a_power_of_two_and_ends_with_the_epoch(make):
     minibatches, _, _ = make
-    lengths = [block.updates for block in minibatches(1).blocks(0, 2 * TRAIN + 7, 6)]
+    lengths = [block.updates for block in blocks(minibatches(1), 0, 2 * TRAIN + 7, 6)]
     assert lengths == 2 * [6, 6, 6, 2] + [6, 1]
 
 
 def test_positions_say_where_an_example_stands_in_its_training_set(make):
     minibatches, members, _ = make
-    for block in minibatches(3).blocks(0, 12, 2):
+    for block in blocks(minibatches(3), 0, 12, 2):
         for run, row in enumerate((0, 0, 1)):
             assert torch.equal(members[row][block.positions[run]], block.x[run, :, 0].long())
 
@@ -132,17 +137,17 @@ def test_a_gpu_is_given_portions_of_few_lengths(make, monkeypatch):
     class Elsewhere(Minibatches):
         """On a device that is no CPU, whatever torch says of its tensors."""
 
-        def _most(self, blocks, updates):
+        def _at_once(self, blocks, updates):
             here, self.x = self.x, self.x.to("meta")
-            most, self.x = super()._most(blocks, updates), here
+            most, self.x = super()._at_once(blocks, updates), here
             return most
 
     source = minibatches(1)
     source.__class__ = Elsewhere
     portions = list(source.portions(0, 2 * TRAIN, 3))
     assert [(p.blocks, p.updates) for p in portions] == 2 * [(4, 3), (2, 3), (1, 2)]
-    blocks = [block for portion in portions for block in source.gather(portion)]
-    for block, same in zip(blocks, minibatches(1).blocks(0, 2 * TRAIN, 3), strict=True):
+    theirs = [block for portion in portions for block in source.gather(portion)]
+    for block, same in zip(theirs, blocks(minibatches(1), 0, 2 * TRAIN, 3), strict=True):
         assert torch.equal(block.x, same.x) and torch.equal(block.targets, same.targets)
     source.batch_size = TRAIN
     assert [p.blocks for p in source.portions(0, 37)] == [16, 16, 4, 1]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from trained import train
 
-from noisescale import randomness, training
+from noisescale import formulation, graphs, randomness, training
 from noisescale.data import Dataset
 from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
@@ -58,6 +58,7 @@ def problem():
 
 
 FORMULATIONS = {
+    "two hidden layers": {"hidden": "19x37", "batch_size": 1, "momentum": 0.0, "updates": 60},
     "weight decay": {"weight_decay": 0.01},
     "momentum 0": {"momentum": 0.0},
     "blocks": {"batch_size": 2, "updates": 100},
@@ -72,6 +73,7 @@ def test_these_runs_are_trained_in_all_formulations():
         for name, fields in FORMULATIONS.items()
     }
     assert forms == {
+        "two hidden layers": (False, True),
         "weight decay": (False, False),
         "momentum 0": (False, False),
         "blocks": (False, True),
@@ -87,7 +89,7 @@ def problem_there(request, problem, monkeypatch):
         return problem
     monkeypatch.setattr(training, "block_updates", lambda *a: block_updates(*a[:2], "cuda"))
     monkeypatch.setattr(
-        Minibatches, "_most", lambda self, blocks, updates: min(1 << blocks.bit_length() - 1, 16)
+        Minibatches, "_at_once", lambda self, blocks, updates: min(1 << blocks.bit_length() - 1, 16)
     )
     x, x_test = (torch.nn.functional.pad(x, (0, 1)) for x in (problem.x, problem.x_test))
     return dataclasses.replace(problem, x=x, x_test=x_test, padding=1)
@@ -103,13 +105,14 @@ def test_a_training_is_that_of_the_usual_loop(problem, problem_there, fields):
     members = torch.from_numpy(randomness.subset(5, 200, n))
     labels = torch.from_numpy(randomness.noisy_labels(5, problem.y.numpy(), 0.3, 3))
     x, y = problem.x[members, :-1], labels[members]
-    model = torch.nn.Sequential(torch.nn.Linear(6, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3))
-    with torch.no_grad():
-        for linear, layer in zip(
-            (model[0], model[2]), randomness.initial_weights(5, [6, 20, 3]), strict=True
-        ):
+    modules = []
+    for layer in randomness.initial_weights(5, [6, *ours.widths, 3]):
+        linear = torch.nn.Linear(layer.shape[0] - 1, layer.shape[1])
+        with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(layer[:-1].T.copy()))
             linear.bias.copy_(torch.from_numpy(layer[-1]))
+        modules += [linear, torch.nn.ReLU()]
+    model = torch.nn.Sequential(*modules[:-1])
     optimizer = torch.optim.SGD(
         model.parameters(), lr=0.1, momentum=ours.momentum, weight_decay=ours.weight_decay
     )
@@ -133,8 +136,13 @@ def test_a_training_is_that_of_the_usual_loop(problem, problem_there, fields):
     assert last.test_accuracy == pytest.approx(accuracy, abs=1 / 300)
 
 
+@pytest.mark.parametrize("small", [formulation._SMALL, 0], ids=["small", "large"])
 @pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
-def test_a_run_is_the_same_to_the_last_bit_whatever_it_is_trained_beside(problem, fields):
+def test_a_run_is_the_same_to_the_last_bit_whatever_it_is_trained_beside(
+    problem, monkeypatch, fields, small
+):
+    """Also in the blocks of a layer that exceeds the cache."""
+    monkeypatch.setattr(formulation, "_SMALL", small)
     runs = [
         run(seed=seed, learning_rate=rate, label_noise=noise, **fields)
         for seed in (0, 1, 2)
@@ -221,7 +229,7 @@ def test_a_piece_takes_about_as_long_as_said(problem, monkeypatch):
         advance(self, stop, due)
         clock[0] += per_update[0] * (self.update - before)
 
-    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(graphs, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     monkeypatch.setattr(training.Training, "advance", slow)
     for per_update[0], least, most in ((0.02, 2, 10), (0.0002, 250, 500)):
         # Of full batches, so that a portion is one update; evaluated once in a thousand.
