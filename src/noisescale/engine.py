@@ -61,7 +61,8 @@ class Stack:
             self.first = Dual(layers[0].clone(), momentum, *training_sets)
         # All layers but the first are stored with outputs before inputs: a product with few
         # columns, the classes, is several times slower than one with few rows.
-        self._layers = [layer.mT.contiguous() for layer in layers[1:]]
+        plain = torch.contiguous_format
+        self._layers = [layer.mT.clone(memory_format=plain) for layer in layers[1:]]
         self._velocities = [torch.zeros_like(w) for w in self._layers] if momentum else self._layers
         self._bind()
 
@@ -149,12 +150,9 @@ class Stack:
         delta = torch.softmax(a.mT, 1).sub_(targets.mT).mul_(self._step_size)
         torch.sum(delta, (1, 2), out=probe)
 
-        for i in reversed(range(len(self._layers))):
-            (activation, units), layer, velocity = (
-                self._hidden[i],
-                self._layers[i],
-                self._velocities[i],
-            )
+        layers = list(zip(self._layers, self._velocities, self._hidden, strict=True))
+        for i in reversed(range(len(layers))):
+            layer, velocity, (activation, units) = layers[i]
             below = bmm(delta.mT, self._slopes[i])
             decayed = None if self.decay is None else layer * self.decay[:, None, None]
             accumulate(velocity, delta, activation, self.momentum or 1)
