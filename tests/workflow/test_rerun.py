@@ -90,7 +90,7 @@ def test_an_edit_of_the_engines_arithmetic_trains_all_anew(finished):
 
 
 def test_an_edit_of_the_engines_comments_trains_nothing(finished):
-    finished.edit("src/noisescale/engine.py", "import math\n", "import math  # a comment\n")
+    finished.edit("src/noisescale/engine.py", "import torch\n", "import torch  # a comment\n")
     call = finished()
     assert call.status == 0, call.text
     assert call.jobs["train"] == 2 and call.trained == 0
