@@ -108,13 +108,12 @@ class _Lane:
         return self.stream is None or self.stream.query()
 
     def go_on(self, begin: Callable[[list[Run]], Course]) -> bool:
-        """Begin, or train a piece further; give up, and return False, where memory lacks."""
+        """Train a piece further; give up, and return False, where memory lacks."""
         try:
             with self._on_stream():
                 if self.course is None:
                     self.course = begin(self.runs)
-                else:
-                    self.course.piece()
+                self.course.piece()
         except torch.OutOfMemoryError:
             if self.course is not None:
                 self.course.abandon()

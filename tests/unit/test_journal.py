@@ -49,12 +49,9 @@ class Killed(BaseException):
 
 
 class Doomed(Journal):
-    """Is due at its `lives`-th question, and its process killed right after it has written.
+    """Is due at its `lives`-th question, and its process killed right after it has written."""
 
-    The first question comes before the first update.
-    """
-
-    lives = 2
+    lives = 1
 
     def due(self):
         self.lives -= 1
