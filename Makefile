@@ -1,10 +1,11 @@
 # make figures   the default study: every figure and the report, in results/digits
 # make test      lint and tests
-# make benchmark the engine against its peers, in results/benchmark; a quarter of an hour
+# make benchmark the engine against its peers, in results/benchmark; a quarter of an hour. With JAX
+#                among them after: .venv/bin/uv pip install --python .venv -e '.[benchmark]'
 # make figures-from-published   the figures of docs/mnist again, from its tables, in results/published
 # make reliability   faults injected into the real workflow, into docs/reliability.md; 20 minutes
 # make test-slurm   a real SLURM cluster on this machine (Debian, root), and studies on it
-# make gpu       where there is a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md
+# make gpu       where there is a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md; an hour
 # Each sets up .venv by itself, once.
 
 PYTHON ?= python3

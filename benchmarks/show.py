@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -42,11 +43,12 @@ def markdown(table: pd.DataFrame, device: str, rounds: int, arguments: str = "")
         "",
         made(f"python -m benchmarks {arguments}".strip(), device),
         "",
-        f"Medians of {rounds} rounds in turns. *µs per update* and *runs per hour* (of 10,000 "
+        f"Medians of {rounds} rounds in turns. *Stack* is how many networks are trained at once; "
+        "*µs per update* (the time of the stack by its size) and *runs per hour* (of 10,000 "
         "updates) are ours, of one network; *× peer* says how many times as fast as the peer ours "
         "is. *Of the limit* is the least time of an update by the usual arithmetic, "
-        "max(operations / matrix rate, bytes / copy bandwidth), over the time taken; it exceeds 1 "
-        "where ours needs less of either. [How it is measured](README.md).",
+        "max(operations / matrix rate, bytes / copy bandwidth), over the time taken; it exceeds "
+        "100 % where ours needs less of either. [How it is measured](README.md).",
         "",
         f"Matrix rate {table['matrix_flops'].max() / 1e9:.0f} GFLOP/s, copy bandwidth "
         f"{table['copy_bandwidth'].max() / 1e9:.0f} GB/s.",
@@ -75,11 +77,19 @@ def rows(cells: pd.DataFrame) -> list[str]:
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
     cells = table.reset_index()
-    forms = {"µs per update": "{:,.1f}", "runs per hour": "{:,.0f}", "of the limit": "{:.0%}"}
+    forms = {
+        "µs per update": _three_digits,
+        "runs per hour": "{:,.0f}".format,
+        "of the limit": "{:.0%}".format,
+    }
     for column in cells.columns:
-        form = forms.get(column, "{:.2f}" if column.startswith("× ") else "{}")
-        cells[column] = [form.format(value) if value == value else "" for value in cells[column]]
+        form = forms.get(column, ("{:.2f}" if column.startswith("× ") else "{}").format)
+        cells[column] = [form(value) if value == value else "" for value in cells[column]]
     return cells.rename(columns=lambda column: column.replace("_", " "))
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
 def write(table: pd.DataFrame, folder: Path, device: str) -> None:

@@ -146,8 +146,9 @@ class Plan:
             if cores:
                 seconds = [self.seconds(shard, runs) for shard, runs in missing.items()]
                 workers = min(cores, 1) if self.gpus else cores
-                text += f", about {_said(makespan(seconds, workers) / cost.speed(bool(self.gpus)))}"
-                text += " on a GPU" if self.gpus else f" on {cores} core{'s' * (cores > 1)}"
+                took = makespan(seconds, workers) / cost.speed(bool(self.gpus))
+                text += f", about {_said(took)} of training"
+                text += " on a GPU" if self.gpus else f" on {cores} idle core{'s' * (cores > 1)}"
         return text
 
     def missing(self) -> dict[str, list[Run]]:

@@ -319,8 +319,11 @@ def time_spent(times: Sequence[Timing], metadata: dict[str, Any]) -> str:
     told = [(job["forecast"], _seconds(job)) for job in jobs if job.get("forecast")]
     if told:
         forecast, actual = map(sum, zip(*told, strict=True))
+        last = sum(timing.jobs for timing in times if timing.stage == "train")
+        earlier = ", those of earlier calls included" if 0 < last < len(jobs) else ""
         parts.append(
-            f"Foretold for the training jobs: {duration(forecast)}; taken: {duration(actual)}, "
+            f"Foretold for the training jobs{earlier}: {duration(forecast)}; "
+            f"taken: {duration(actual)}, "
             f"{actual / forecast:.2f} times as long."
         )
     return " ".join(parts)
@@ -341,7 +344,7 @@ def effort(metadata: dict[str, Any]) -> str:
                 f"were trained, {counts.get('diverged', 0)} diverged"
             )
         if time := duration(_seconds(runs)):
-            parts.append(f"training took {time} of computing time on {runs.get('device', '?')}")
+            parts.append(f"training jobs took {time}, added up, on {runs.get('device', '?')}")
     if (evidence := metadata.get("evidence")) is not None and (
         time := duration(_seconds(evidence))
     ):

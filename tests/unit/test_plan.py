@@ -142,8 +142,8 @@ def test_the_summary_says_about_how_long_it_takes_on_the_cores_given(plan, monke
     (one, four) = (plan.summary(plan.missing(), cores) for cores in (1, 4))
     assert seconds[4] < seconds[1]
     hours = sum(600 * len(runs) + cost.START_SECONDS for runs in plan.shards.values()) / 7200
-    assert one.endswith(f"jobs, about {hours:.1f} hours on 1 core")
-    assert four.endswith("on 4 cores")
+    assert one.endswith(f"jobs, about {hours:.1f} hours of training on 1 idle core")
+    assert four.endswith("on 4 idle cores")
 
 
 def test_on_a_gpu_runs_of_one_stack_share_their_calls(plan):

@@ -175,7 +175,7 @@ def test_effort_comes_from_the_record_of_the_runs():
         "evidence": {"seconds": 2.5, "git": None},
     }
     assert report_tables.effort(metadata) == (
-        "12 of 12 wanted runs were trained, 3 diverged; training took 0:01:01 of computing time on "
+        "12 of 12 wanted runs were trained, 3 diverged; training jobs took 0:01:01, added up, on "
         "cuda; the evidence sweep took 2.5 s."
     )
     (row,) = report_tables.shards(metadata)
@@ -205,7 +205,9 @@ def test_time_is_told_by_stage_and_against_the_forecast(tmp_path):
         ("report", "1", "10.0 s", "10.0 %"),
         ("evidence", "1", "6.0 s", "6.0 %"),
     ]
-    jobs = [{"forecast": 20.0, "seconds": 30.0}, {"forecast": 20.0, "seconds": 20.0}, {}]
+    jobs = [{"forecast": 20.0, "seconds": 30.0}, {"forecast": 20.0, "seconds": 20.0}]
+    earlier = report_tables.time_spent(times, {"runs": {"shards": [*jobs, {}]}})
+    assert "Foretold for the training jobs, those of earlier calls included: 40.0 s" in earlier
     assert report_tables.time_spent(times, {"runs": {"shards": jobs}}) == (
         "The last jobs of all stages took 0:01:40, one after another; 10.0 % of it was neither "
         "training nor the evidence sweep. Foretold for the training jobs: 40.0 s; taken: 50.0 s, "
