@@ -109,6 +109,9 @@ class _Lane:
 
     def go_on(self, begin: Callable[[list[Run]], Course]) -> bool:
         """Train a piece further; give up, and return False, where memory lacks."""
+        if self.stream is not None:
+            # The data may have been made on the stream outside.
+            self.stream.wait_stream(torch.cuda.current_stream())
         try:
             with self._on_stream():
                 if self.course is None:
