@@ -105,6 +105,8 @@ class OnCluster(Workflow):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # What a script starts in the background ignores Ctrl-C, and so do its children.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def ends_well(self) -> None:
