@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from noisescale.cost import Shape
+from noisescale.data import Dataset
 from noisescale.grid import Run
 from noisescale.randomness import initial_weights, permutations
+from noisescale.training import Problem, on_device
 
 LEARNING_RATE = 0.01
 SEEDS = 10
@@ -101,3 +103,15 @@ class Case:
         """Bytes that an update has to move: weights, and velocities, read and written."""
         parameters = sum((a + 1) * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
         return 4 * parameters * (4 if self.momentum else 2)
+
+
+def made_up(shape: Shape, device: str) -> Problem:
+    """Return data of no meaning."""
+    draw = np.random.default_rng(0)
+
+    def split(n: int) -> tuple[np.ndarray, np.ndarray]:
+        x = draw.random((n, shape.n_inputs), dtype=np.float32)
+        return x, draw.integers(shape.n_classes, size=n)
+
+    data = Dataset("", *split(shape.n_train), *split(shape.n_test), shape.n_classes, digest="")
+    return on_device(data, device)

@@ -14,9 +14,9 @@ from noisescale.__main__ import settle_environment
 settle_environment()
 
 import numpy as np
-import torch
 from scipy.optimize import nnls
 
+from benchmarks.case import made_up
 from noisescale import cost
 from noisescale.grid import Run
 from noisescale.training import Problem, Training, prepare_torch
@@ -34,7 +34,7 @@ def main() -> None:
     rows = []
     for n_inputs, hidden, train_size in SHAPES:
         shape = cost.Shape(n_inputs, 10, train_size, N_TEST)
-        problem = random_problem(shape)
+        problem = made_up(shape, "cpu")
         for momentum in MOMENTA:
             for batch_size in BATCH_SIZES:
                 run = Run(
@@ -65,21 +65,6 @@ def main() -> None:
         print(f"{name:50s} {1e6 * measured:9.1f} us, model {predicted / measured:5.2f} of it")
     print(f"Machine({', '.join(f'{value:.2g}' for value in constants)})")
     print(f"REFERENCE_SECONDS = {cost.REFERENCE_SECONDS / cost.machine_speed():.3g}")
-
-
-def random_problem(shape: cost.Shape) -> Problem:
-    """Return examples of no meaning."""
-    draw = torch.Generator().manual_seed(0)
-
-    def examples(n: int) -> torch.Tensor:
-        x = torch.rand(n, shape.n_inputs, generator=draw)
-        return torch.nn.functional.pad(x, (0, 1), value=1.0)
-
-    def labels(n: int) -> torch.Tensor:
-        return torch.randint(shape.n_classes, (n,), generator=draw)
-
-    n, n_test = shape.n_train, shape.n_test
-    return Problem(examples(n), labels(n), examples(n_test), labels(n_test), shape.n_classes)
 
 
 def measure(problem: Problem, run: Run, size: int) -> tuple[float, float]:

@@ -20,20 +20,20 @@ from noisescale.__main__ import settle_environment
 
 settle_environment()
 
-import numpy as np
 import torch
 import yaml
 
+from benchmarks.case import made_up
 from benchmarks.show import made
 from noisescale import cost, records
 from noisescale.config import load_study
-from noisescale.data import Dataset
+from noisescale.course import Course, Keeper
 from noisescale.grid import Run, wanted
 from noisescale.plan import Plan
 from noisescale.shard import device_name
 from noisescale.side_by_side import side_by_side
 from noisescale.stacks import AT_ONCE, stacks_of
-from noisescale.training import Course, Keeper, Problem, Training, on_device, prepare_torch
+from noisescale.training import Problem, Training, prepare_torch
 
 SHARES = (0.04, 0.12)
 """Of a stack's updates: between the two, what a stack takes once, such as its set-up, is lost."""
@@ -76,18 +76,6 @@ def part(plan: Plan, every: int, device: str) -> Part:
     some = stacks[every // 2 :: every]
     whole = sum(map(seconds, stacks))
     return Part(some, whole / sum(map(seconds, some)), whole / cost.speed(device == "cuda"))
-
-
-def made_up(shape: cost.Shape, device: str) -> Problem:
-    """Return data of no meaning."""
-    draw = np.random.default_rng(0)
-
-    def split(n: int) -> tuple[np.ndarray, np.ndarray]:
-        x = draw.random((n, shape.n_inputs), dtype=np.float32)
-        return x, draw.integers(shape.n_classes, size=n)
-
-    data = Dataset("", *split(shape.n_train), *split(shape.n_test), shape.n_classes, digest="")
-    return on_device(data, device)
 
 
 def seconds_of(

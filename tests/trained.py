@@ -1,7 +1,7 @@
 """One stack trained to its end."""
 
+from noisescale.course import Course, Keeper
 from noisescale.side_by_side import side_by_side
-from noisescale.training import Course, Keeper
 
 
 def train(problem, runs, evaluations_per_decade, progress=lambda runs: None, keeper=None):

@@ -99,13 +99,15 @@ class Stack:
 
     def _bind(self) -> None:
         """Make the views and buffers that an update works on."""
-        self._slopes = [layer[:, :, :-1] for layer in self._layers]
+        slopes = [layer[:, :, :-1] for layer in self._layers]
         self._step_size = (-self.learning_rate / self.batch_size)[:, None, None]
         # The activations of the hidden layers, each with its constant 1 in the last column.
         self._hidden = []
         for layer in self._layers:
             activation = layer.new_ones(len(self), self.batch_size, layer.shape[2])
             self._hidden.append((activation, activation[:, :, :-1]))
+        parts = zip(self._layers, self._velocities, slopes, self._hidden, strict=True)
+        self._backwards = list(enumerate(parts))[::-1]
 
     def advance(self, block: Block, probe: Tensor) -> None:
         """Make the updates of a block.
@@ -150,10 +152,8 @@ class Stack:
         delta = torch.softmax(a.mT, 1).sub_(targets.mT).mul_(self._step_size)
         torch.sum(delta, (1, 2), out=probe)
 
-        layers = list(zip(self._layers, self._velocities, self._hidden, strict=True))
-        for i in reversed(range(len(layers))):
-            layer, velocity, (activation, units) = layers[i]
-            below = bmm(delta.mT, self._slopes[i])
+        for i, (layer, velocity, slopes, (activation, units)) in self._backwards:
+            below = bmm(delta.mT, slopes)
             decayed = None if self.decay is None else layer * self.decay[:, None, None]
             accumulate(velocity, delta, activation, self.momentum or 1)
             if decayed is not None:

@@ -17,6 +17,7 @@ ENGINE = (
     "evaluation.py",
     "schedule.py",
     "training.py",
+    "course.py",
     "preprocessing.py",
     "data.py",
 )

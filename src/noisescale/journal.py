@@ -25,9 +25,10 @@ import numpy as np
 import torch
 
 from noisescale import records
+from noisescale.course import Curve, Keeper
 from noisescale.errors import RecordError
 from noisescale.grid import Run
-from noisescale.training import Curve, Keeper, Point, Snapshot
+from noisescale.training import Point, Snapshot
 
 SECONDS_BETWEEN = 45.0
 """From one writing to the next, or ten times what writing takes, where that is longer."""

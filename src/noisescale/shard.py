@@ -12,6 +12,7 @@ import torch
 
 from noisescale import cost, gpu, records
 from noisescale.alone import alone
+from noisescale.course import Curve
 from noisescale.data import Dataset, load
 from noisescale.errors import NoisescaleError, RecordError
 from noisescale.fingerprint import engine_fingerprint
@@ -19,7 +20,7 @@ from noisescale.grid import runs_of
 from noisescale.journal import Journal
 from noisescale.stacks import shape_of, train_all
 from noisescale.study import Study
-from noisescale.training import Curve, prepare_torch
+from noisescale.training import prepare_torch
 
 
 def main(study_path: Path, data_path: Path, shard: str, output: Path, threads: int) -> None:

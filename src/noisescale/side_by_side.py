@@ -15,8 +15,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from noisescale.course import Course, Curve, Keeper
 from noisescale.grid import Run
-from noisescale.training import Course, Curve, Keeper, Snapshot
+from noisescale.training import Snapshot
 
 _WAIT_SECONDS = 2e-4
 """Between two looks at the GPU while all its streams are busy."""

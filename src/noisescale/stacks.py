@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from noisescale import cost
+from noisescale.course import Course, Curve
 from noisescale.data import Dataset
 from noisescale.formulation import stack_key
 from noisescale.grid import Run
@@ -14,7 +15,7 @@ from noisescale.journal import Journal
 from noisescale.preprocessing import preprocess
 from noisescale.progress import Progress
 from noisescale.side_by_side import side_by_side
-from noisescale.training import Course, Curve, on_device
+from noisescale.training import on_device
 
 AT_ONCE = {"cpu": 1, "cuda": 8}
 """Stacks in training at the same time."""
@@ -37,11 +38,11 @@ def train_all(
     stacks = [stack for stack in stacks if stack]
     left = [run for stack in stacks for run in stack]
     problem = cache(lambda kind: on_device(preprocess(dataset, kind), device))
-    work = _seconds(left, shape, evaluations_per_decade)
+    work = cost.training_seconds(left, shape, evaluations_per_decade, gpu=False)
     with Progress(len(left), what, "runs", work=work) as progress:
 
         def begin(stack: list[Run]) -> Course:
-            each = _seconds(stack[:1], shape, evaluations_per_decade)
+            each = cost.run_seconds(stack[0], shape, evaluations_per_decade)
             return Course(
                 problem(stack[0].preprocessing),
                 stack,
@@ -70,7 +71,7 @@ def stacks_of(
     memory = torch.cuda.mem_get_info()[1] // AT_ONCE[device] if device == "cuda" else 0
     costliest = sorted(
         groups.values(),
-        key=lambda group: _seconds(group, shape, evaluations_per_decade),
+        key=lambda group: cost.training_seconds(group, shape, evaluations_per_decade, gpu=False),
         reverse=True,
     )
     return [
@@ -84,10 +85,6 @@ def parts(runs: list[Run], size: int) -> list[list[Run]]:
     """Cut runs into stacks of at most `size`, and of about the same: a small rest takes as long."""
     n = -(-len(runs) // size)
     return [runs[i * len(runs) // n : (i + 1) * len(runs) // n] for i in range(n)]
-
-
-def _seconds(runs: list[Run], shape: cost.Shape, evaluations_per_decade: int) -> float:
-    return sum(cost.run_seconds(run, shape, evaluations_per_decade) for run in runs)
 
 
 def shape_of(dataset: Dataset) -> cost.Shape:

@@ -47,7 +47,7 @@ def test_everything_that_the_engine_imports_is_part_of_it_or_excused():
         ("randomness.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)"),
         ("sampling.py", "_GATHERED_BYTES = 4_000_000", "_GATHERED_BYTES = 4_000_001"),
         ("evaluation.py", "logits.amax(1)", "logits.amin(1)"),
-        ("training.py", "1 / n_classes", "0 / n_classes"),
+        ("course.py", "1 / n_classes", "0 / n_classes"),
         ("training.py", "set_flush_denormal(True)", "set_flush_denormal(False)"),
         ("data.py", "*= np.float32(scale)", "*= np.float32(2 * scale)"),
         ("preprocessing.py", "1 / np.sqrt(np.where(", "1 / abs(np.where("),

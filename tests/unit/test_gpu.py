@@ -10,8 +10,9 @@ from test_journal import Doomed, Killed, same
 from test_training import FORMULATIONS, run
 from trained import train
 
+from noisescale.course import Course, Keeper
 from noisescale.side_by_side import side_by_side
-from noisescale.training import Course, Keeper, Problem, prepare_torch
+from noisescale.training import Problem, prepare_torch
 
 pytestmark = [
     pytest.mark.gpu,

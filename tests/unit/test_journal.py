@@ -10,9 +10,10 @@ from test_training import FORMULATIONS
 from trained import train
 
 from noisescale import journal as journals
+from noisescale.course import Course
 from noisescale.grid import Run
 from noisescale.journal import Journal
-from noisescale.training import Course, Problem, prepare_torch
+from noisescale.training import Problem, prepare_torch
 
 RUN = Run("12", "raw", 60, 15, 0.1, 0.9, 0.0, 0.0, 40, 0)
 IDENTITY = {"engine_fingerprint": "this", "data_digest": "these"}

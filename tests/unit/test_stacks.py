@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from noisescale.course import Keeper
 from noisescale.side_by_side import side_by_side
 from noisescale.stacks import parts
-from noisescale.training import Keeper
 
 
 def test_stacks_are_of_about_equal_size():

@@ -10,11 +10,12 @@ import torch
 from trained import train
 
 from noisescale import formulation, graphs, randomness, training
+from noisescale.course import Course
 from noisescale.data import Dataset
 from noisescale.formulation import block_updates, in_dual
 from noisescale.grid import Run
 from noisescale.sampling import Minibatches
-from noisescale.training import Course, Problem, on_device, prepare_torch
+from noisescale.training import Problem, on_device, prepare_torch
 
 RUN = Run(
     hidden="20",
