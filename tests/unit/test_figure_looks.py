@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from drawing import NAMES, artists, data, drawn
 
-from noisescale.figures import layout, scales, style, tables, words
+from noisescale.figures import layout, marks, scales, style, tables, words
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,6 +71,21 @@ def test_diverged_runs_are_marked_and_counted():
     assert "×" in drawing._supxlabel.get_text()
     left = drawing.axes[0]
     assert sum(line.get_marker() == "x" and len(line.get_xdata()) > 0 for line in left.lines) >= 3
+
+
+def test_crosses_of_several_curves_at_one_batch_size_do_not_hide_each_other():
+    series = ["ε = 0.1", "ε = 0.2", "ε = 0.4"]
+    lost = {"kind": "curve", "n_diverged": 1, "y": 0.1}
+    rows = pd.DataFrame([{"series": name, "x": x} | lost for name in series for x in (1, 2)])
+    drawing, ax = plt.subplots()
+    ax.set(xscale="log", xlim=(1, 10), ylim=(0.9, 1.0))
+    marks.diverged(ax, rows, style.ordered(series))
+    crosses = [line for line in ax.lines if len(line.get_xdata())]
+    points = np.array([cross.get_transform().transform(cross.get_xydata()[0]) for cross in crosses])
+    plt.close(drawing)
+    x, y = points.T * 72 / drawing.dpi
+    assert len(x) == 3 and np.ptp(x) == pytest.approx(0)
+    assert (np.diff(y) > 6).all()
 
 
 def test_a_censored_peak_is_hollow_and_points_outward():

@@ -62,6 +62,14 @@ def test_a_new_value_trains_exactly_its_runs(finished, what, more):
     assert f"{RUNS + new} runs wanted, {RUNS} up to date, {new} to train" in call.text
 
 
+def test_an_edit_of_an_experiment_leaves_the_evidence_and_its_figures_alone(finished):
+    finished.settings["experiments"]["learning_rate"]["learning_rate"].append(0.2)
+    call = finished("--dry-run")
+    assert call.status == 0, call.text
+    assert {"train", "collect", "scaling", "figures_laws", "report"} <= call.jobs.keys()
+    assert not {"evidence", "figures_evidence"} & call.jobs.keys()
+
+
 @pytest.mark.parametrize(
     ("module", "job"), [("memorization", "figures_evidence"), ("sweeps", "figures_laws")]
 )

@@ -29,6 +29,9 @@ for job in ("evidence", "curves", "laws"):
     members = [figure for figure in WANTED if figure.job == job]
     # The figures of Part I do not wait for the training.
     kinds = ["evidence"] if job == "evidence" else list(RESULTS)
+    # Nor are they drawn again where something else of the study is edited.
+    names = sorted({name for figure in members for name in figure.experiments})
+    experiments = [STUDY.experiments.get(name) for name in names]
     if members:
 
         rule:
@@ -48,7 +51,7 @@ for job in ("evidence", "curves", "laws"):
                 "../../envs/analysis.yaml"
             params:
                 study=STUDY_JSON,
-                wanted=short(STUDY.experiments, STUDY.evidence, STUDY.statistics, STUDY.dataset),
+                wanted=short(experiments, STUDY.evidence, STUDY.statistics, STUDY.dataset),
                 results=flags(*kinds),
                 names=" ".join(figure.name for figure in members),
             shell:

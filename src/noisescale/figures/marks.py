@@ -15,11 +15,13 @@ remark     words, those of its series, in the lower right corner
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.transforms import offset_copy
 
 from noisescale.figures import words
 from noisescale.figures.style import GREY, Look
@@ -203,16 +205,20 @@ def diverged(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Put a cross on every point of a curve at which runs diverged.
 
     Of those below the axis only the one at the largest x is shown, on the edge: as a rule all
-    smaller batch sizes diverge too, and their crosses would lie on those of other curves.
+    smaller batch sizes diverge too. Those of several curves at the same x stand on one another.
     """
     bottom, _ = ax.get_ylim()
     edge = ax.get_xaxis_transform()
+    there: Counter[float] = Counter()
     for series, part in rows[lost(rows)].groupby("series", sort=False):
         look = looks.get(series, _PLAIN)
         seen, below = part[part["y"] >= bottom], part[part["y"] < bottom]
         ax.plot(seen["x"], seen["y"], **_cross(look))
         if len(below):
-            ax.plot([below["x"].max()], [0.0], transform=edge, clip_on=False, **_cross(look))
+            x = below["x"].max()
+            above = offset_copy(edge, ax.figure, y=7 * there[x], units="points")
+            ax.plot([x], [0.0], transform=above, clip_on=False, **_cross(look))
+            there[x] += 1
 
 
 def lost(table: pd.DataFrame) -> pd.Series:
