@@ -13,6 +13,7 @@ from torch import nn
 from benchmarks.case import LEARNING_RATE, SEEDS, Case
 from noisescale.data import Dataset
 from noisescale.randomness import subset
+from noisescale.side_by_side import on_stream
 from noisescale.training import Training, on_device
 
 
@@ -46,11 +47,14 @@ class Ours(Contender):
         # On a GPU, blocks of each length are recorded as they come for the second time.
         self.warm_updates = 2000 if device == "cuda" else 0
         data = Dataset("random", *case.data, *case.data, case.sizes[-1], digest="")
-        self.training = Training(on_device(data, device), case.runs)
+        self.stream = torch.cuda.Stream() if device == "cuda" else None
+        with on_stream(self.stream):
+            self.training = Training(on_device(data, device), case.runs)
 
     def advance(self, updates: int) -> None:
-        self.training.advance(self.training.update + updates)
-        self.training.settle()
+        with on_stream(self.stream):
+            self.training.advance(self.training.update + updates)
+            self.training.settle()
 
     def weights(self) -> list[np.ndarray]:
         layers = [layer[0].cpu().numpy() for layer in self.training.stack.layers]

@@ -31,7 +31,7 @@ from noisescale.course import Course, Keeper
 from noisescale.grid import Run, wanted
 from noisescale.plan import Plan
 from noisescale.shard import device_name
-from noisescale.side_by_side import side_by_side
+from noisescale.side_by_side import on_stream, side_by_side
 from noisescale.stacks import AT_ONCE, stacks_of
 from noisescale.training import Problem, Training, prepare_torch
 
@@ -100,13 +100,14 @@ def profile(stacks: list[list[Run]], problem: Problem) -> dict[str, float]:
 
     total: Counter[str] = Counter()
     for stack in stacks:
-        training = Training(problem, stack)
-        training.advance(4 * PROFILED_UPDATES)
-        training.advance(8 * PROFILED_UPDATES)
-        torch.cuda.synchronize()
-        with recording(activities=[ProfilerActivity.CUDA]) as found:
-            training.advance(training.update + PROFILED_UPDATES)
+        with on_stream(torch.cuda.Stream()):
+            training = Training(problem, stack)
+            training.advance(4 * PROFILED_UPDATES)
+            training.advance(8 * PROFILED_UPDATES)
             torch.cuda.synchronize()
+            with recording(activities=[ProfilerActivity.CUDA]) as found:
+                training.advance(training.update + PROFILED_UPDATES)
+                torch.cuda.synchronize()
         for event in found.key_averages():
             kind = next((k for k, words in KINDS.items() if re.search(words, event.key, re.I)), "")
             per_update = 1e-6 * event.self_device_time_total / PROFILED_UPDATES

@@ -66,7 +66,8 @@ class Course:
     progress
         Called now and then with the number of runs' worth of updates made since the last call.
     keeper
-        May have a snapshot. A training that goes on from one makes the same curves, bit for bit.
+        May have a snapshot. A training that goes on from one makes the same curves, bit for bit
+        where the machine is the same.
 
     Attributes
     ----------

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -25,7 +24,9 @@ def advancing(stack: Stack, batches: Minibatches) -> Advance:
     """Return a function that makes a portion's updates, by CUDA graphs where that is a GPU.
 
     It holds for as long as the stack keeps all its networks. It takes the portion and a Tensor of
-    shape (updates, S), see `noisescale.engine.Stack.advance`.
+    shape (updates, S), see `noisescale.engine.Stack.advance`. On a GPU it is for a stream of its
+    own: nothing is recorded on the default one, and linear algebra has a scratch memory for each
+    stream, which graphs recorded on one and replayed on several would share.
     """
 
     def launch(portion: Portion, probe: Tensor) -> None:
@@ -46,7 +47,7 @@ def _recording(launch: Advance) -> Advance:
         kind = portion.blocks, portion.updates, portion.whole
         if kind not in recorded:
             recorded[kind] = None
-            _beside(lambda: launch(portion, probe))
+            launch(portion, probe)
             return
         recording = recorded[kind]
         if recording is None:
@@ -63,23 +64,19 @@ class _Recording:
         self.portion = replace(portion, order=portion.order.clone())
         self.probe = probe.clone()
         self.graph = torch.cuda.CUDAGraph()
-        total = torch.cuda.get_device_properties(probe.device).total_memory
-        if torch.cuda.memory_reserved() > total / 2:
+        free, total = torch.cuda.mem_get_info()
+        if free < total / 2:
             # While a graph is recorded, memory that is kept for later is not given up.
             torch.cuda.empty_cache()
-
-        def record() -> None:
-            self.graph.capture_begin(pool=pool)
-            try:
-                launch(self.portion, self.probe)
-            except torch.OutOfMemoryError:
-                # What is recorded must be ended, but that it is of no use is no news.
-                with suppress(RuntimeError):
-                    self.graph.capture_end()
-                raise
-            self.graph.capture_end()
-
-        _beside(record)
+        self.graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        try:
+            launch(self.portion, self.probe)
+        except BaseException:
+            # What is recorded must be ended, but that it is of no use is no news.
+            with suppress(RuntimeError):
+                self.graph.capture_end()
+            raise
+        self.graph.capture_end()
 
     def replay(self, portion: Portion, probe: Tensor) -> None:
         """Make the updates of another portion of the same kind."""
@@ -87,28 +84,6 @@ class _Recording:
             self.portion.order.copy_(portion.order)
         self.graph.replay()
         probe.copy_(self.probe)
-
-
-def _beside(work: Callable[[], None]) -> None:
-    """Do some work on a stream that is not the default one, as recording must.
-
-    That is the present stream, if it can be: linear algebra has a scratch memory for each stream,
-    which graphs that were recorded on one stream and replayed on several would share.
-    """
-    present = torch.cuda.current_stream()
-    if present != torch.cuda.default_stream():
-        work()
-        return
-    stream = _stream()
-    stream.wait_stream(present)
-    with torch.cuda.stream(stream):
-        work()
-    present.wait_stream(stream)
-
-
-@cache
-def _stream() -> torch.cuda.Stream:
-    return torch.cuda.Stream()
 
 
 class Stopwatch:

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from noisescale.course import Course, Curve, Keeper
+from noisescale.gpu import lacks_memory
 from noisescale.grid import Run
 from noisescale.training import Snapshot
 
@@ -114,11 +115,13 @@ class _Lane:
             # The data may have been made on the stream outside.
             self.stream.wait_stream(torch.cuda.current_stream())
         try:
-            with self._on_stream():
+            with on_stream(self.stream):
                 if self.course is None:
                     self.course = begin(self.runs)
                 self.course.piece()
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not lacks_memory(error):
+                raise
             if self.course is not None:
                 self.course.abandon()
             self.course = None
@@ -131,5 +134,7 @@ class _Lane:
             self.stream.synchronize()
         return self.course.snapshot()
 
-    def _on_stream(self) -> AbstractContextManager:
-        return nullcontext() if self.stream is None else torch.cuda.stream(self.stream)
+
+def on_stream(stream: torch.cuda.Stream | None) -> AbstractContextManager:
+    """Return a context in which work is launched on a stream, if there is one."""
+    return nullcontext() if stream is None else torch.cuda.stream(stream)

@@ -19,6 +19,7 @@ class Machine:
 
     def __init__(self, most):
         self.most, self.held, self.trained = most, 0, []
+        self.error = torch.OutOfMemoryError("CUDA out of memory")
 
     def begin(self, runs):
         return Fake(self, runs)
@@ -34,7 +35,7 @@ class Fake:
     def piece(self):
         if self.pieces < 2:
             if self.machine.held + len(self.runs) / 2 > self.machine.most:
-                raise torch.OutOfMemoryError("CUDA out of memory")
+                raise self.machine.error
             self.machine.held += len(self.runs) / 2
         self.pieces += 1
         self.over = self.pieces == 3
@@ -76,6 +77,36 @@ def test_every_run_is_trained_once_however_small_the_memory(most, at_once, capsy
     assert machine.held == 0
     if most < 6:
         assert "runs side by side" in capsys.readouterr().err
+
+
+def _beyond_tensors(code):
+    error = RuntimeError("CUDA error: see error_code")
+    error.error_code = code
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        _beyond_tensors(2),
+    ],
+    ids=["linear algebra", "a graph"],
+)
+def test_memory_that_something_else_lacks_is_memory_too(error):
+    machine = Machine(2)
+    machine.error = error
+    found = list(side_by_side([[1, 2, 3], [4, 5]], machine.begin, 2, Keeper(), "cpu"))
+    assert sorted(curve for part in found for curve in part) == [10, 20, 30, 40, 50]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), _beyond_tensors(700)])
+def test_other_errors_end_the_training(error):
+    machine = Machine(2)
+    machine.error = error
+    with pytest.raises(RuntimeError) as raised:
+        list(side_by_side([[1, 2, 3], [4, 5]], machine.begin, 2, Keeper(), "cpu"))
+    assert raised.value is error
 
 
 def test_a_run_that_does_not_fit_alone_fails():
