@@ -47,7 +47,8 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
             scales.learning_curve(ax, rows)
         else:
             scales.logarithmic(ax, "x", rows["x"])
-            scales.logarithmic(ax, "y", rows["y"])
+            # Of all networks alike, so that they can be compared.
+            scales.logarithmic(ax, "y", table.loc[table["panel"] == "b", "y"])
         marks.draw(ax, rows, looks)
         ax.set(xlabel="updates", ylabel=_LABELS[letter])
     layout.legend(figure, looks)

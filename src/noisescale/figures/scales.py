@@ -68,7 +68,7 @@ def _ticks(axis, values: np.ndarray, positive: np.ndarray, zero: bool, own: bool
         major = np.r_[0.0, steps] if zero else steps
     axis.set_major_locator(FixedLocator(major))
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value, major)))
-    minor = LogLocator(subs=range(2, 10) if many < 6 else (1,), numticks=99)
+    minor = LogLocator(subs=range(2, 10) if many < 5 else (1,), numticks=99)
     axis.set_minor_locator(NullLocator() if own or zero else minor)
     axis.set_minor_formatter(NullFormatter())
 
