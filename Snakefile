@@ -19,6 +19,11 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 
 
+# A limit on GPUs is one of this machine: on a cluster, each job has its own.
+resource_scopes:
+    gpu="local",
+
+
 # On a cluster, these seconds are not worth a job; and only its login nodes may reach the internet.
 localrules:
     all,

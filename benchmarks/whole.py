@@ -31,7 +31,7 @@ from noisescale.course import Course, Keeper
 from noisescale.grid import Run, wanted
 from noisescale.plan import Plan
 from noisescale.shard import device_name
-from noisescale.side_by_side import on_stream, side_by_side
+from noisescale.side_by_side import side_by_side
 from noisescale.stacks import AT_ONCE, stacks_of
 from noisescale.training import Problem, Training, prepare_torch
 
@@ -99,8 +99,9 @@ def profile(stacks: list[list[Run]], problem: Problem) -> dict[str, float]:
     from torch.profiler import profile as recording
 
     total: Counter[str] = Counter()
+    stream = torch.cuda.Stream()
     for stack in stacks:
-        with on_stream(torch.cuda.Stream()):
+        with torch.cuda.stream(stream):
             training = Training(problem, stack)
             training.advance(4 * PROFILED_UPDATES)
             training.advance(8 * PROFILED_UPDATES)

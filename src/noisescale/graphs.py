@@ -68,7 +68,7 @@ class _Recording:
         if free < total / 2:
             # While a graph is recorded, memory that is kept for later is not given up.
             torch.cuda.empty_cache()
-        self.graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        self.graph.capture_begin(pool=pool)
         try:
             launch(self.portion, self.probe)
         except BaseException:

@@ -6,7 +6,6 @@ Read by the Snakefile, in every process that Snakemake starts: nothing heavy is 
 from __future__ import annotations
 
 import ast
-import glob
 import hashlib
 import heapq
 import json
@@ -111,7 +110,7 @@ class Plan:
     def gpus(self) -> int:
         """GPUs that a training job asks for: one, unless the study keeps to the CPU."""
         if self.study.device == "auto":
-            return int(gpu.permitted() and bool(glob.glob("/dev/nvidia[0-9]*")))
+            return int(gpu.usable())
         return int(self.study.device == "cuda")
 
     def minutes(self, shard: str) -> int:

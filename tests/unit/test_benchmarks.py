@@ -1,6 +1,8 @@
 """The benchmark: contenders train the same, limits and ratios are what they say."""
 
 import dataclasses
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from benchmarks import contenders, show
 from benchmarks.case import Case
 from benchmarks.grown import Grown
 from benchmarks.limits import Limits, measure
+from benchmarks.machine import Team
 from benchmarks.measure import check, compare, ratios
 from benchmarks.planning import BEGIN, END, put
 from benchmarks.usage import usage
@@ -42,6 +45,40 @@ def test_a_contender_that_trains_otherwise_is_refused():
 
     with pytest.raises(AssertionError, match="layer 0 is off by"):
         check(Slower(CASE, "cpu"), CASE)
+
+
+class Sociable(contenders.Ours):
+    """Takes 0.2 s for each update, and only in the company of another process."""
+
+    def advance(self, updates):
+        super().advance(updates)
+        table = Path(os.environ["TABLE"])
+        (table / f"{os.getpid()}").touch()
+        give_up = time.monotonic() + 30
+        while len(list(table.iterdir())) < 2:
+            assert time.monotonic() < give_up, "nobody came"
+        time.sleep(0.2 * updates)
+
+
+def test_processes_train_at_the_same_time_and_their_updates_add_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("TABLE", str(tmp_path))
+    team = Team(Sociable, CASE, processes=2, threads=1, seconds=0.01)
+    rate = team.rate()
+    team.close()
+    assert CASE.stack / 0.2 < rate <= 2 * CASE.stack / 0.2
+    assert not any(process.is_alive() for process in team._processes)
+
+
+class Wrong(contenders.Ours):
+    """Trains otherwise than the reference."""
+
+    def weights(self):
+        return [2 * layer for layer in super().weights()]
+
+
+def test_a_process_that_fails_is_one_line_that_names_it():
+    with pytest.raises(RuntimeError, match=r"^ours: Case\(model='12-9-5'.*a process has ended"):
+        Team(Wrong, CASE, processes=2, threads=1, seconds=0.01)
 
 
 def test_the_limit_is_the_larger_of_arithmetic_and_memory():

@@ -7,7 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from drawing import NAMES, artists, data, drawn
+from drawing import NAMES, artists, compose, data, drawn, made_up, one_experiment
+from synthetic import synthetic_runs
 
 from noisescale.figures import layout, marks, scales, style, tables, words
 
@@ -71,6 +72,30 @@ def test_diverged_runs_are_marked_and_counted():
     assert "×" in drawing._supxlabel.get_text()
     left = drawing.axes[0]
     assert sum(line.get_marker() == "x" and len(line.get_xdata()) > 0 for line in left.lines) >= 3
+
+
+def test_networks_share_an_axis_of_cross_entropy_that_a_diverged_one_does_not_stretch():
+    study = one_experiment("generalization_gap", hidden=["100", "400"])
+    runs = synthetic_runs(study)
+    runs.loc[runs["hidden"] == "400", "train_cross_entropy"] /= 50
+    _, drawing = compose("fig3_generalization_gap", made_up(study, runs))
+    limits = [ax.get_ylim() for ax in drawing.axes if "cross-entropy" in ax.get_title("left")]
+    assert len(limits) == 2 and limits[0] == limits[1]
+    first = (runs["hidden"] == "400") & (runs["update"] == runs["update"].min())
+    runs.loc[first, ["status", "train_cross_entropy"]] = "diverged", 1e9
+    _, drawing = compose("fig3_generalization_gap", made_up(study, runs))
+    axes = [ax for ax in drawing.axes if "cross-entropy" in ax.get_title("left")]
+    assert all(ax.get_ylim()[1] < 1e3 for ax in axes)
+
+
+def test_five_powers_of_ten_have_no_ticks_between():
+    drawing, axes = plt.subplots(2)
+    for ax, high in zip(axes, (1e3, 1e5), strict=True):
+        scales.logarithmic(ax, "y", [10.0, high])
+        drawing.draw_without_rendering()
+    ticks = [len(ax.yaxis.get_minorticklocs()) for ax in axes]
+    plt.close(drawing)
+    assert ticks[0] > 15 and ticks[1] < 8
 
 
 def test_crosses_of_several_curves_at_one_batch_size_do_not_hide_each_other():

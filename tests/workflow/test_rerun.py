@@ -1,6 +1,7 @@
 """Re-running only what changed, by real calls of Snakemake on a tiny study."""
 
 import os
+import re
 import zipfile
 
 import pytest
@@ -21,6 +22,7 @@ def test_a_first_call_makes_everything(first_call, finished):
 def test_it_says_before_it_starts_what_it_will_do(fresh, first_call):
     expected = f"study tiny: {RUNS} runs wanted, 0 up to date, {RUNS} to train in 2 jobs"
     assert expected in first_call.text
+    assert re.search(r"^Provided resources: .*\bgpu\b.*\b1\b", first_call.text, re.MULTILINE)
     dry = fresh("--dry-run")
     assert expected in dry.text
     assert not fresh.results.exists()

@@ -27,11 +27,9 @@ if STUDY.experiments:
 
 for job in ("evidence", "curves", "laws"):
     members = [figure for figure in WANTED if figure.job == job]
-    # The figures of Part I do not wait for the training.
+    # The figures of Part I do not wait for the training, nor are they of its experiments.
     kinds = ["evidence"] if job == "evidence" else list(RESULTS)
-    # Nor are they drawn again where something else of the study is edited.
-    names = sorted({name for figure in members for name in figure.experiments})
-    experiments = [STUDY.experiments.get(name) for name in names]
+    experiments = None if job == "evidence" else STUDY.experiments
     if members:
 
         rule:

@@ -41,14 +41,16 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
     """Draw the two panels."""
     figure, axes = layout.panels(table, {"a": "accuracy", "b": "cross-entropy"}, height=2.7)
     looks = _looks(table)
+    # One axis of cross-entropy for all networks, which what diverged does not stretch.
+    shown = table[table["panel"] == "b"]
+    losses = (shown if marks.lost(shown).all() else shown[~marks.lost(shown)])["y"]
     for (variant, letter), ax in axes.items():
         rows = marks.panel(table, letter, variant)
         if letter == "a":
             scales.learning_curve(ax, rows)
         else:
             scales.logarithmic(ax, "x", rows["x"])
-            # Of all networks alike, so that they can be compared.
-            scales.logarithmic(ax, "y", table.loc[table["panel"] == "b", "y"])
+            scales.logarithmic(ax, "y", losses)
         marks.draw(ax, rows, looks)
         ax.set(xlabel="updates", ylabel=_LABELS[letter])
     layout.legend(figure, looks)

@@ -96,7 +96,7 @@ def footnote(
             ("large markers: peaks", peaks.any()),
             ("hollow: at the end of the range, or not clear", hollow.any()),
             (
-                "×: runs diverged (below the axis: the largest such B)",
+                "×: runs diverged (standing on the axis: below it, at the largest such B)",
                 crosses and marks.lost(table).any(),
             ),
         )

@@ -205,7 +205,7 @@ def diverged(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Put a cross on every point of a curve at which runs diverged.
 
     Of those below the axis only the one at the largest x is shown, on the edge: as a rule all
-    smaller batch sizes diverge too. Those of several curves at the same x stand on one another.
+    smaller batch sizes diverge too. Those of several curves at one x stand on one another.
     """
     bottom, _ = ax.get_ylim()
     edge = ax.get_xaxis_transform()
