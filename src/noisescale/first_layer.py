@@ -14,13 +14,19 @@ have the scaled gradient d = −ε ∂L/∂(X w), is::
 
 from __future__ import annotations
 
-from functools import cache
+import itertools
+import math
+from collections.abc import Callable
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from noisescale.products import accumulate, baddbmm, bmm
 from noisescale.sampling import Block
+
+_CACHED = 1 << 17
+"""Weights that stay in a core's cache, with as many velocities, from one operation to the next."""
 
 
 class Primal:
@@ -41,6 +47,7 @@ class Primal:
         self.u = torch.zeros_like(weights) if momentum else None
         self.momentum = momentum
         self.decay = decay
+        self._bind()
 
     @property
     def weights(self) -> Tensor:
@@ -56,6 +63,14 @@ class Primal:
         self.w = self.w[chosen]
         self.u = None if self.u is None else self.u[chosen]
         self.decay = None if self.decay is None else self.decay[chosen]
+        self._bind()
+
+    def _bind(self) -> None:
+        """Cut weights and velocities into parts that stay in a core's cache for an update."""
+        self._whole = [(slice(None), self.w, self.u)]
+        self._parts = self._whole
+        if self.u is not None:
+            self._parts = [(rows, self.w[:, rows], self.u[:, rows]) for rows in _cut(self.w)]
 
     def outputs(self, block: Block) -> Tensor:
         """Return the block's pre-activations but for what its own updates change.
@@ -89,22 +104,27 @@ class Primal:
         d : Tensor, shape (S, updates · batch_size, outputs)
             Their scaled gradients.
         """
-        xt = block.x.mT
-        if self.decay is not None:
-            decayed = self.w * self.decay[:, None, None]
-        if self.u is None:
-            accumulate(self.w, xt, d)
-        elif block.updates == 1:
-            accumulate(self.u, xt, d, self.momentum)
-        else:
+        if block.updates > 1 and self.u is not None:
             series = self._series(block)
-            self.w.add_(self.u, alpha=series.drift_all)
-            accumulate(self.w, xt, d * series.total)
-            accumulate(self.u, xt, d * series.left, series.decayed)
-        if self.decay is not None:
-            (self.w if self.u is None else self.u).sub_(decayed)
-        if self.u is not None and block.updates == 1:
-            self.w.add_(self.u)
+            total, left = d * series.total, d * series.left
+        x = block.x.mT
+        # The products of a single example are rounded otherwise in a part, alone or in a stack.
+        for rows, w, u in self._parts if block.x.shape[1] > 1 else self._whole:
+            xt = x[:, rows]
+            decayed = None if self.decay is None else w * self.decay[:, None, None]
+            if u is None:
+                accumulate(w, xt, d)
+                if decayed is not None:
+                    w.sub_(decayed)
+            elif block.updates == 1:
+                accumulate(u, xt, d, self.momentum)
+                if decayed is not None:
+                    u.sub_(decayed)
+                w.add_(u)
+            else:
+                w.add_(u, alpha=series.drift_all)
+                accumulate(w, xt, total)
+                accumulate(u, xt, left, series.decayed)
 
     def _series(self, block: Block) -> Series:
         batch_size = block.x.shape[1] // block.updates
@@ -171,6 +191,8 @@ class Dual:
         stack, train_size = self.c.shape[:2]
         rows = torch.arange(stack * train_size, device=self.c.device)
         self._start = rows.view(stack, train_size)[:, :1]
+        large = self.c.is_cpu and train_size * self.c.shape[2] >= _CACHED
+        self._fade = _fading(self.c, self.u) if large and self.u is not None else None
 
     def outputs(self, block: Block) -> Tensor:
         """Return the block's pre-activations, see `Primal.outputs`."""
@@ -195,6 +217,10 @@ class Dual:
         elif block.whole:
             torch.add(d, self.u, alpha=self.momentum, out=self.u)
             self.c.add_(self.u)
+        elif block.updates == 1 and self._fade is not None:
+            self._fade(momentum=self.momentum)
+            self._add(self.u, block, d)
+            self._add(self.c, block, d)
         elif block.updates == 1:
             self.u.mul_(self.momentum)
             self._add(self.u, block, d)
@@ -219,6 +245,40 @@ class Dual:
     def _series(self, block: Block) -> Series:
         batch_size = block.x.shape[1] // block.updates
         return series(self.momentum, block.updates, batch_size, self.c.dtype, self.c.device)
+
+
+def _cut(weights: Tensor) -> list[slice]:
+    """Return which rows of weights to update at a time: the same for a stack of any size."""
+    _, inputs, outputs = weights.shape
+    n = min(math.ceil(inputs * outputs / _CACHED), inputs // 2) if weights.is_cpu else 1
+    cuts = [i * inputs // n for i in range(n + 1)]
+    return [slice(*ends) for ends in itertools.pairwise(cuts)]
+
+
+def _fading(c: Tensor, u: Tensor) -> Callable[..., None]:
+    """Return a function that makes u ← m u, c ← c + u in one pass over both, on a CPU.
+
+    It is torch's fused optimizer without a gradient: zeros that stay in a core's cache.
+    """
+
+    def cut(x: Tensor) -> list[Tensor]:
+        # By networks: how a vector's end is rounded does not depend on what else is in the stack.
+        return [part for one in x for part in one.flatten().split(_CACHED)]
+
+    zeros = c.new_zeros(_CACHED)
+    parts = cut(c)
+    return partial(
+        torch._fused_sgd_,
+        parts,
+        [zeros[: len(part)] for part in parts],
+        cut(u),
+        lr=-1.0,
+        weight_decay=0.0,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+    )
 
 
 def _add_drift(a: Tensor, block: Block, u: Tensor, series: Series) -> None:

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from noisescale import first_layer
 from noisescale.engine import Stack, forward
 from noisescale.sampling import Block
 from noisescale.training import prepare_torch
@@ -19,6 +20,13 @@ def one_thread():
     prepare_torch(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, params=["in the cache", "beyond it"])
+def size(request, monkeypatch):
+    """A first layer beyond the cache is updated in parts."""
+    if request.param == "beyond it":
+        monkeypatch.setattr(first_layer, "_CACHED", 20)
 
 
 def problem(runs, hidden, dtype, batch_size=BATCH):

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from test_engine import BATCH, CLASSES, INPUTS, Peer, one_hot, one_thread, problem  # noqa: F401
+from test_engine import BATCH, CLASSES, INPUTS, Peer, one_hot, one_thread, problem, size  # noqa: F401
 
+from noisescale import first_layer
 from noisescale.engine import Stack
+from noisescale.first_layer import Primal
 from noisescale.randomness import permutations
-from noisescale.sampling import Minibatches
+from noisescale.sampling import Block, Minibatches
 
 TRAIN, RUNS = 3 * BATCH + 2, 3
 RATES = torch.tensor([0.02, 0.1, 0.5], dtype=torch.float64)
@@ -128,6 +130,30 @@ def test_one_network_alone_is_the_same_to_the_last_bit(dual, batch_size, longest
     together = weights((0, 1, 2))
     for run in range(RUNS):
         assert torch.equal(weights((run,))[0], together[run])
+
+
+@pytest.mark.parametrize("outputs", [200, 300, 800])
+@pytest.mark.parametrize(("batch_size", "updates"), [(1, 1), (1, 2), (3, 1), (32, 1), (8, 4)])
+def test_one_large_layer_alone_is_the_same_to_the_last_bit(
+    outputs, batch_size, updates, monkeypatch
+):
+    """With as many inputs as MNIST has, so in several parts."""
+    monkeypatch.setattr(first_layer, "_CACHED", 1 << 17)
+    draw = torch.Generator().manual_seed(0)
+    w = torch.randn(3, 785, outputs, generator=draw)
+    x = torch.randn(3, updates * batch_size, 785, generator=draw)
+    d = torch.randn(3, updates * batch_size, outputs, generator=draw)
+    nothing = torch.empty(0)
+
+    def updated(chosen):
+        layer = Primal(w[chosen].clone(), 0.9)
+        for _ in range(3):
+            layer.update(Block(x[chosen], nothing, nothing, updates), d[chosen])
+        return layer.weights
+
+    together = updated([0, 1, 2])
+    for chosen in ([0], [2], [1, 0]):
+        assert torch.equal(updated(chosen), together[chosen])
 
 
 @pytest.mark.parametrize("dual", [False, True])
