@@ -99,6 +99,7 @@ class Team:
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:
+            process.terminate()
             process.join()
 
     def _ask(self) -> list[float]:
@@ -106,6 +107,9 @@ class Team:
         try:
             for pipe in self._pipes:
                 pipe.send(self._updates)
+            while not all(pipe.poll(0.001) for pipe in self._pipes):
+                if not all(process.is_alive() for process in self._processes):
+                    raise EOFError
             return [pipe.recv() for pipe in self._pipes]
         except (EOFError, OSError):
             raise RuntimeError(f"{self._name}: a process has ended, see above") from None
@@ -129,7 +133,7 @@ def _member(
             started = time.perf_counter()
             training.advance(updates)
             pipe.send(time.perf_counter() - started)
-    except (EOFError, KeyboardInterrupt, BrokenBarrierError):
+    except (EOFError, OSError, KeyboardInterrupt, BrokenBarrierError):
         pass  # it is over
     except BaseException:
         ready.abort()

@@ -66,11 +66,17 @@ class Primal:
         self._bind()
 
     def _bind(self) -> None:
-        """Cut weights and velocities into parts that stay in a core's cache for an update."""
-        self._whole = [(slice(None), self.w, self.u)]
-        self._parts = self._whole
-        if self.u is not None:
-            self._parts = [(rows, self.w[:, rows], self.u[:, rows]) for rows in _cut(self.w)]
+        """Cut large weights and velocities into parts that stay in a core's cache for an update.
+
+        By networks: each then has the same products, alone and in a stack.
+        """
+        everything = slice(None)
+        self._parts = [(everything, everything, self.w, self.u)]
+        if self.u is not None and self.w.is_cpu and len(rows := _cut(self.w)) > 1:
+            runs = [slice(i, i + 1) for i in range(len(self.w))]
+            self._parts = [
+                (run, part, self.w[run, part], self.u[run, part]) for run in runs for part in rows
+            ]
 
     def outputs(self, block: Block) -> Tensor:
         """Return the block's pre-activations but for what its own updates change.
@@ -108,23 +114,22 @@ class Primal:
             series = self._series(block)
             total, left = d * series.total, d * series.left
         x = block.x.mT
-        # The products of a single example are rounded otherwise in a part, alone or in a stack.
-        for rows, w, u in self._parts if block.x.shape[1] > 1 else self._whole:
-            xt = x[:, rows]
-            decayed = None if self.decay is None else w * self.decay[:, None, None]
+        for run, rows, w, u in self._parts:
+            xt = x[run, rows]
+            decayed = None if self.decay is None else w * self.decay[run, None, None]
             if u is None:
                 accumulate(w, xt, d)
                 if decayed is not None:
                     w.sub_(decayed)
             elif block.updates == 1:
-                accumulate(u, xt, d, self.momentum)
+                accumulate(u, xt, d[run], self.momentum)
                 if decayed is not None:
                     u.sub_(decayed)
                 w.add_(u)
             else:
                 w.add_(u, alpha=series.drift_all)
-                accumulate(w, xt, total)
-                accumulate(u, xt, left, series.decayed)
+                accumulate(w, xt, total[run])
+                accumulate(u, xt, left[run], series.decayed)
 
     def _series(self, block: Block) -> Series:
         batch_size = block.x.shape[1] // block.updates
@@ -191,7 +196,7 @@ class Dual:
         stack, train_size = self.c.shape[:2]
         rows = torch.arange(stack * train_size, device=self.c.device)
         self._start = rows.view(stack, train_size)[:, :1]
-        large = self.c.is_cpu and train_size * self.c.shape[2] >= _CACHED
+        large = self.c.is_cpu and stack and train_size * self.c.shape[2] >= _CACHED
         self._fade = _fading(self.c, self.u) if large and self.u is not None else None
 
     def outputs(self, block: Block) -> Tensor:
@@ -248,9 +253,9 @@ class Dual:
 
 
 def _cut(weights: Tensor) -> list[slice]:
-    """Return which rows of weights to update at a time: the same for a stack of any size."""
+    """Return which rows of a network's weights to update at a time."""
     _, inputs, outputs = weights.shape
-    n = min(math.ceil(inputs * outputs / _CACHED), inputs // 2) if weights.is_cpu else 1
+    n = min(math.ceil(inputs * outputs / _CACHED), inputs)
     cuts = [i * inputs // n for i in range(n + 1)]
     return [slice(*ends) for ends in itertools.pairwise(cuts)]
 
@@ -263,7 +268,7 @@ def _fading(c: Tensor, u: Tensor) -> Callable[..., None]:
 
     def cut(x: Tensor) -> list[Tensor]:
         # By networks: how a vector's end is rounded does not depend on what else is in the stack.
-        return [part for one in x for part in one.flatten().split(_CACHED)]
+        return [part for one in x for part in one.view(-1).split(_CACHED)]
 
     zeros = c.new_zeros(_CACHED)
     parts = cut(c)

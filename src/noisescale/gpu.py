@@ -18,7 +18,7 @@ def permitted() -> bool:
 
 
 def usable() -> bool:
-    """Return whether torch will find a GPU that this process may use; torch is not imported.
+    """Return whether torch will find a CUDA GPU that this process may use; torch is not imported.
 
     That would take a plan seconds. As torch does, it asks the driver whether there is a GPU, and
     whether it is as new as the CUDA that torch was built with.
@@ -42,7 +42,7 @@ def usable() -> bool:
 def _cuda_of_torch() -> int:
     """Return the major version of the CUDA that torch was built with, or 0."""
     torch = importlib.util.find_spec("torch")
-    if torch is None:
+    if torch is None or torch.origin is None:
         return 1  # it is in the environment of the jobs
     text = (Path(torch.origin).parent / "version.py").read_text(encoding="utf-8")
     found = re.search(r"^cuda\b.*=\s*'(\d+)", text, re.MULTILINE)

@@ -50,12 +50,15 @@ def test_a_contender_that_trains_otherwise_is_refused():
 class Sociable(contenders.Ours):
     """Takes 0.2 s for each update, and only in the company of another process."""
 
+    calls = 0
+
     def advance(self, updates):
         super().advance(updates)
+        self.calls += 1
         table = Path(os.environ["TABLE"])
-        (table / f"{os.getpid()}").touch()
+        (table / f"{self.calls}-{os.getpid()}").touch()
         give_up = time.monotonic() + 30
-        while len(list(table.iterdir())) < 2:
+        while len(list(table.glob(f"{self.calls}-*"))) < 2:
             assert time.monotonic() < give_up, "nobody came"
         time.sleep(0.2 * updates)
 

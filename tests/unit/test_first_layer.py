@@ -4,9 +4,8 @@ import pytest
 import torch
 from test_engine import BATCH, CLASSES, INPUTS, Peer, one_hot, one_thread, problem, size  # noqa: F401
 
-from noisescale import first_layer
 from noisescale.engine import Stack
-from noisescale.first_layer import Primal
+from noisescale.first_layer import Dual, Primal
 from noisescale.randomness import permutations
 from noisescale.sampling import Block, Minibatches
 
@@ -117,6 +116,38 @@ def test_dropping_networks_leaves_the_others_as_they_were(dual, longest):
     assert all(len(value) == 2 for value in other.state().values())
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("dual", [False, True])
+def test_a_layer_goes_on_after_networks_are_dropped_and_after_it_is_restored(dual, momentum):
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(3, TRAIN, INPUTS, generator=draw)
+    w = torch.randn(3, INPUTS, 9, generator=draw)
+    gram, nothing = x @ x.mT, torch.empty(0)
+    positions = torch.arange(BATCH).expand(3, -1)
+
+    def update(layer, chosen):
+        examples = (gram if dual else x)[chosen, :BATCH]
+        d = 0.1 * layer.outputs(Block(examples, nothing, positions[chosen], 1))
+        layer.update(Block(examples, nothing, positions[chosen], 1), d)
+
+    def made():
+        start = w.clone()
+        return Dual(start, momentum, x, torch.arange(3)) if dual else Primal(start, momentum)
+
+    every = torch.tensor([True, True, True])
+    kept = torch.tensor([False, True, True])
+    whole, cut, later = made(), made(), made()
+    for layer in (whole, cut):
+        update(layer, every)
+    for name, value in later.state().items():
+        value.copy_(whole.state()[name])
+    cut.keep(kept)
+    for layer, chosen in ((whole, every), (cut, kept), (later, every)):
+        update(layer, chosen)
+    assert torch.equal(later.weights, whole.weights)
+    assert torch.equal(cut.weights, whole.weights[kept])
+
+
 @pytest.mark.parametrize("dual", [False, True])
 @pytest.mark.parametrize(("batch_size", "longest"), [(1, 1), (1, 8), (2, 3), (TRAIN, 1)])
 @pytest.mark.parametrize("hidden", [9, 800])
@@ -132,13 +163,14 @@ def test_one_network_alone_is_the_same_to_the_last_bit(dual, batch_size, longest
         assert torch.equal(weights((run,))[0], together[run])
 
 
+@pytest.mark.parametrize("size", ["in the cache"], indirect=True)
 @pytest.mark.parametrize("outputs", [200, 300, 800])
+@pytest.mark.parametrize("decay", [None, torch.tensor([0.1, 0.2, 0.3])], ids=["", "decay"])
 @pytest.mark.parametrize(("batch_size", "updates"), [(1, 1), (1, 2), (3, 1), (32, 1), (8, 4)])
-def test_one_large_layer_alone_is_the_same_to_the_last_bit(
-    outputs, batch_size, updates, monkeypatch
-):
+def test_one_large_layer_alone_is_the_same_to_the_last_bit(decay, outputs, batch_size, updates):
     """With as many inputs as MNIST has, so in several parts."""
-    monkeypatch.setattr(first_layer, "_CACHED", 1 << 17)
+    if decay is not None:
+        updates, batch_size = 1, updates * batch_size
     draw = torch.Generator().manual_seed(0)
     w = torch.randn(3, 785, outputs, generator=draw)
     x = torch.randn(3, updates * batch_size, 785, generator=draw)
@@ -146,7 +178,8 @@ def test_one_large_layer_alone_is_the_same_to_the_last_bit(
     nothing = torch.empty(0)
 
     def updated(chosen):
-        layer = Primal(w[chosen].clone(), 0.9)
+        layer = Primal(w[chosen].clone(), 0.9, None if decay is None else decay[chosen])
+        assert len(layer._parts) > len(chosen)
         for _ in range(3):
             layer.update(Block(x[chosen], nothing, nothing, updates), d[chosen])
         return layer.weights

@@ -12,6 +12,7 @@ from test_training import FORMULATIONS, run
 from trained import train
 
 from noisescale.course import Course, Keeper
+from noisescale.gpu import usable
 from noisescale.side_by_side import side_by_side
 from noisescale.training import Problem, prepare_torch
 
@@ -122,6 +123,10 @@ def test_stacks_on_several_streams_are_those_of_one_at_a_time():
     one, several = curves(1), curves(8)
     runs = [run for stack in stacks for run in stack]
     assert same([several[run] for run in runs], [one[run] for run in runs])
+
+
+def test_a_plan_finds_the_gpu():
+    assert usable()
 
 
 def test_where_memory_lacks_fewer_and_smaller_stacks_make_the_same_curves_but_for_rounding(capsys):

@@ -83,5 +83,6 @@ def test_a_slurm_job_that_was_given_none_has_none(driver, monkeypatch):
 def test_the_version_of_cuda_is_read_without_importing_torch():
     built_with = int((torch.version.cuda or "0").split(".")[0])
     assert gpu._cuda_of_torch() == built_with
-    code = "import sys; from noisescale import gpu; gpu.usable(); sys.exit('torch' in sys.modules)"
+    code = "from noisescale import gpu; gpu._cuda_of_torch(); import sys; assert 'torch' not in "
+    code += "sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
