@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from threading import BrokenBarrierError
@@ -107,9 +107,12 @@ class Team:
         try:
             for pipe in self._pipes:
                 pipe.send(self._updates)
-            while not all(pipe.poll(0.001) for pipe in self._pipes):
-                if not all(process.is_alive() for process in self._processes):
+            left, ended = list(self._pipes), [process.sentinel for process in self._processes]
+            while left:
+                ready = wait([*left, *ended])
+                if any(sentinel in ready for sentinel in ended):
                     raise EOFError
+                left = [pipe for pipe in left if pipe not in ready]
             return [pipe.recv() for pipe in self._pipes]
         except (EOFError, OSError):
             raise RuntimeError(f"{self._name}: a process has ended, see above") from None

@@ -68,10 +68,11 @@ class Primal:
     def _bind(self) -> None:
         """Cut large weights and velocities into parts that stay in a core's cache for an update.
 
-        By networks: each then has the same products, alone and in a stack.
+        By networks: each then has the same products, alone and in a stack. Without momentum the
+        weights stand in the place of the velocity.
         """
         everything = slice(None)
-        self._parts = [(everything, everything, self.w, self.u)]
+        self._parts = [(everything, everything, self.w, self.w if self.u is None else self.u)]
         if self.u is not None and self.w.is_cpu and len(rows := _cut(self.w)) > 1:
             runs = [slice(i, i + 1) for i in range(len(self.w))]
             self._parts = [
@@ -110,26 +111,23 @@ class Primal:
         d : Tensor, shape (S, updates · batch_size, outputs)
             Their scaled gradients.
         """
-        if block.updates > 1 and self.u is not None:
+        if self.momentum and block.updates > 1:
             series = self._series(block)
             total, left = d * series.total, d * series.left
         x = block.x.mT
         for run, rows, w, u in self._parts:
             xt = x[run, rows]
-            decayed = None if self.decay is None else w * self.decay[run, None, None]
-            if u is None:
-                accumulate(w, xt, d)
-                if decayed is not None:
-                    w.sub_(decayed)
-            elif block.updates == 1:
-                accumulate(u, xt, d[run], self.momentum)
-                if decayed is not None:
-                    u.sub_(decayed)
-                w.add_(u)
-            else:
+            if self.momentum and block.updates > 1:
                 w.add_(u, alpha=series.drift_all)
                 accumulate(w, xt, total[run])
                 accumulate(u, xt, left[run], series.decayed)
+                continue
+            decayed = None if self.decay is None else w * self.decay[run, None, None]
+            accumulate(u, xt, d[run], self.momentum or 1)
+            if decayed is not None:
+                u.sub_(decayed)
+            if self.momentum:
+                w.add_(u)
 
     def _series(self, block: Block) -> Series:
         batch_size = block.x.shape[1] // block.updates
