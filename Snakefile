@@ -37,18 +37,18 @@ localrules:
 # ancient() input, and Snakemake does not look for changed parameters below a job that is due.
 onstart:
     try:
-        owner.sign(PLAN.folder)
+        study_lock.acquire(PLAN.folder)
         write_text(STUDY_JSON, STUDY.to_json())
     except NoisescaleError as error:
         raise WorkflowError(f"noisescale: {error}") from None
 
 
 onsuccess:
-    owner.leave(PLAN.folder)
+    study_lock.release(PLAN.folder)
 
 
 onerror:
-    owner.leave(PLAN.folder)
+    study_lock.release(PLAN.folder)
 
 
 # The tables are named here so that a deleted or damaged one is made again: Snakemake does not miss

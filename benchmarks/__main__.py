@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from noisescale.__main__ import settle_environment
+from noisescale.environment import settle_environment
 
 settle_environment()
 # XLA would take most of a GPU's memory at once.
@@ -19,13 +19,12 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 import pandas as pd
 import torch
 
-from benchmarks import contenders, show
+from benchmarks import peers, rendering
 from benchmarks.case import Case
-from benchmarks.limits import measure
 from benchmarks.measure import compare
-from noisescale.cost import stack_size
-from noisescale.shard import device_name
-from noisescale.training import prepare_torch
+from benchmarks.roofline import measure
+from noisescale.cost.estimate import stack_size
+from noisescale.training.devices import device_name, prepare_torch
 
 BATCH_SIZES = [1, 4, 16, 64, 128, 256, 1000]
 FOLDER = Path("results/benchmark")
@@ -38,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         # Every contender has one core, as a run of a study has: XLA would take all.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     prepare_torch(1)
-    chosen, absent = contenders.available(options.contenders)
+    chosen, absent = peers.available(options.contenders)
     for line in absent:
         print(line, file=sys.stderr)
     cases = [
@@ -67,16 +66,16 @@ def main(arguments: list[str] | None = None) -> None:
         options.markdown = None  # a page is of all that was asked for
     table = pd.DataFrame(rows)
     device = device_name(options.device)
-    print(show.text(table))
-    show.write(table, FOLDER, device)
+    print(rendering.text(table))
+    rendering.write(table, FOLDER, device)
     if options.markdown:
         said = " ".join(sys.argv[1:] if arguments is None else arguments)
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text(show.markdown(table, device, options.rounds, said))
+        options.markdown.write_text(rendering.markdown(table, device, options.rounds, said))
 
 
 def measured(
-    cases: list[Case], chosen: list[type[contenders.Contender]], options: argparse.Namespace
+    cases: list[Case], chosen: list[type[peers.Contender]], options: argparse.Namespace
 ) -> Iterator[list[dict]]:
     """Yield the rows of cases that differ in their stacks alone."""
     done = 0
@@ -107,7 +106,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--stacks", nargs="+", type=int, help="networks trained at once; on a CPU as in a study"
     )
-    names = [contender.name.split()[0] for contender in contenders.CONTENDERS]
+    names = [contender.name.split()[0] for contender in peers.CONTENDERS]
     parser.add_argument("--contenders", nargs="+", choices=names)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.25, help="of each timing, about")

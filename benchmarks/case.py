@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from noisescale.cost import Shape
-from noisescale.data import Dataset
-from noisescale.grid import Run
-from noisescale.randomness import initial_weights, permutations
-from noisescale.training import Problem, on_device
+from noisescale.data.dataset import Dataset
+from noisescale.models.mlp.initialization import initial_weights
+from noisescale.study.catalog import Shape
+from noisescale.study.grid import Run
+from noisescale.training.problem import DeviceDataset, to_device
+from noisescale.training.shuffling import permutations
 
 LEARNING_RATE = 0.01
 SEEDS = 10
@@ -105,7 +106,7 @@ class Case:
         return 4 * parameters * (4 if self.momentum else 2)
 
 
-def made_up(shape: Shape, device: str) -> Problem:
+def made_up(shape: Shape, device: str) -> DeviceDataset:
     """Return data of no meaning."""
     draw = np.random.default_rng(0)
 
@@ -114,4 +115,4 @@ def made_up(shape: Shape, device: str) -> Problem:
         return x, draw.integers(shape.n_classes, size=n)
 
     data = Dataset("", *split(shape.n_train), *split(shape.n_test), shape.n_classes, digest="")
-    return on_device(data, device)
+    return to_device(data, device)

@@ -1,4 +1,4 @@
-"""Fit the constants of `noisescale.cost` to this machine: ``python -m benchmarks.costs``.
+"""Fit the constants of `noisescale.cost.estimate` to this machine: ``python -m benchmarks.costs``.
 
 Times updates and evaluations of runs of many shapes on one core, and finds what each part of
 their work takes. Prints the constants, and how far the model is from each measurement.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import astuple
 
-from noisescale.__main__ import settle_environment
+from noisescale.environment import settle_environment
 
 settle_environment()
 
@@ -17,9 +17,14 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks.case import made_up
-from noisescale import cost
-from noisescale.grid import Run
-from noisescale.training import Problem, Training, prepare_torch
+from noisescale.cost.estimate import stack_size
+from noisescale.cost.machine_speed import REFERENCE_SECONDS, machine_speed
+from noisescale.models.mlp.cost import evaluation_work, update_work
+from noisescale.study.catalog import Shape
+from noisescale.study.grid import Run
+from noisescale.training.devices import prepare_torch
+from noisescale.training.problem import DeviceDataset
+from noisescale.training.stack_training import StackTraining
 
 SHAPES = [(64, "100", 1000), (784, "100", 1000), (784, "800", 1000), (784, "800", 10_000)]
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
@@ -33,7 +38,7 @@ def main() -> None:
     prepare_torch(1)
     rows = []
     for n_inputs, hidden, train_size in SHAPES:
-        shape = cost.Shape(n_inputs, 10, train_size, N_TEST)
+        shape = Shape(n_inputs, 10, train_size, N_TEST)
         problem = made_up(shape, "cpu")
         for momentum in MOMENTA:
             for batch_size in BATCH_SIZES:
@@ -49,13 +54,11 @@ def main() -> None:
                     updates=10_000,
                     seed=0,
                 )
-                size = cost.stack_size(run, shape, "cpu", 0)
+                size = stack_size(run, shape, "cpu", 0)
                 update, evaluation = measure(problem, run, size)
                 name = f"{n_inputs}-{hidden}-10, N {train_size}, B {batch_size}, m {momentum}"
-                rows.append((name, cost.update_work(run, shape, size), update / size))
-            rows.append(
-                (f"{name}: evaluation", cost.evaluation_work(run, shape), evaluation / size)
-            )
+                rows.append((name, update_work(run, shape, size), update / size))
+            rows.append((f"{name}: evaluation", evaluation_work(run, shape), evaluation / size))
 
     seconds = np.array([measured for *_, measured in rows])
     work = np.array([astuple(work) for _, work, _ in rows])
@@ -64,12 +67,12 @@ def main() -> None:
     for (name, *_), predicted, measured in zip(rows, work @ constants, seconds, strict=True):
         print(f"{name:50s} {1e6 * measured:9.1f} us, model {predicted / measured:5.2f} of it")
     print(f"Machine({', '.join(f'{value:.2g}' for value in constants)})")
-    print(f"REFERENCE_SECONDS = {cost.REFERENCE_SECONDS / cost.machine_speed():.3g}")
+    print(f"REFERENCE_SECONDS = {REFERENCE_SECONDS / machine_speed():.3g}")
 
 
-def measure(problem: Problem, run: Run, size: int) -> tuple[float, float]:
+def measure(problem: DeviceDataset, run: Run, size: int) -> tuple[float, float]:
     """Return the best times of an update and of an evaluation of a stack, in seconds."""
-    training = Training(problem, [run] * size)
+    training = StackTraining(problem, [run] * size)
     n = 16
     best = [float("inf"), float("inf")]
     while True:
@@ -89,9 +92,9 @@ def measure(problem: Problem, run: Run, size: int) -> tuple[float, float]:
     return best[0], best[1]
 
 
-def _advance(training: Training, updates: int) -> None:
+def _advance(training: StackTraining, updates: int) -> None:
     training.advance(training.update + updates)
-    training.settle()
+    training.drop_diverged()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.case import Case
-from benchmarks.contenders import Contender, reference
-from benchmarks.limits import Limits
+from benchmarks.peers import Contender, reference
+from benchmarks.roofline import Limits
 
 CHECKED_UPDATES = 8
 UPDATES_OF_A_RUN = 10_000

@@ -18,10 +18,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from benchmarks.grown import REPOSITORY, Grown
-from benchmarks.show import made, rows
-from benchmarks.usage import Usage, usage
-from noisescale import records
+from benchmarks.rendering import made, rows
+from benchmarks.resource_usage import Usage, usage
+from benchmarks.synthetic_study import REPOSITORY, Grown
+from noisescale.storage.files import write_text
 
 SIZES = [(10**3, 10), (10**4, 10), (10**5, 10), (10**5, 1), (3 * 10**5, 10), (10**6, 10)]
 """Runs, and seeds per shard."""
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
     text = page(plans, gathered, options.rounds, os.getloadavg()[2])
     print(text)
     if options.markdown:
-        records.write_text(options.markdown, put(options.markdown.read_text(), text))
+        write_text(options.markdown, put(options.markdown.read_text(), text))
 
 
 def page(

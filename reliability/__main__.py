@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from reliability import company, damage, kills, places, show
-from reliability.damage import cut, exchange, flip, not_a_number
+from reliability import concurrency, corruption, disks, kills, show
+from reliability.corruption import cut, exchange, flip, not_a_number
 from reliability.outcome import Outcome
 from reliability.study import Study
 
@@ -34,27 +34,33 @@ FAULTS = (
     Fault("`kill -9` of a training process", kills.trainings, 20),
     Fault("`kill -9` of Snakemake with its jobs", kills.groups, 10),
     Fault("`kill -9` of Snakemake alone: its training goes on", kills.orphans, 10),
-    Fault("The disk is full", places.full, 4, places.possible),
-    Fault("Results, or the runs among them, are read-only", places.read_only, 2, places.possible),
-    Fault("A shard is cut, or has a bit flipped", damage.of("runs/**/*.parquet", cut, flip), 4),
-    Fault("Another table in the place of a shard", damage.of("runs/**/*.parquet", exchange), 1),
-    Fault("`runs.parquet` is cut, or has a bit flipped", damage.of("runs.parquet", cut, flip), 2),
+    Fault("The disk is full", disks.full, 4, disks.possible),
+    Fault("Results, or the runs among them, are read-only", disks.read_only, 2, disks.possible),
+    Fault("A shard is cut, or has a bit flipped", corruption.of("runs/**/*.parquet", cut, flip), 4),
+    Fault("Another table in the place of a shard", corruption.of("runs/**/*.parquet", exchange), 1),
+    Fault(
+        "`runs.parquet` is cut, or has a bit flipped", corruption.of("runs.parquet", cut, flip), 2
+    ),
     Fault(
         "`evidence.parquet` is cut, or has a bit flipped",
-        damage.of("evidence.parquet", cut, flip),
+        corruption.of("evidence.parquet", cut, flip),
         2,
     ),
-    Fault("The prepared data are cut, or have a bit flipped", damage.of("data.npz", cut, flip), 2),
+    Fault(
+        "The prepared data are cut, or have a bit flipped", corruption.of("data.npz", cut, flip), 2
+    ),
     Fault(
         "`scaling_laws.json` is cut, or has a bit flipped",
-        damage.of("scaling_laws.json", cut, flip),
+        corruption.of("scaling_laws.json", cut, flip),
         2,
     ),
-    Fault("The user's own data are cut, or have a bit flipped", damage.own_data(cut, flip), 4),
-    Fault("NaN in the user's own data", damage.own_data(not_a_number), 1),
-    Fault("Two workflows at once", company.two_at_once, 2),
-    Fault("Times of all files in the past or the future", company.touched, 2),
-    Fault("The clock is set back by a year", company.clock_set_back, 1, company.has_faketime),
+    Fault("The user's own data are cut, or have a bit flipped", corruption.own_data(cut, flip), 4),
+    Fault("NaN in the user's own data", corruption.own_data(not_a_number), 1),
+    Fault("Two workflows at once", concurrency.two_at_once, 2),
+    Fault("Times of all files in the past or the future", concurrency.touched, 2),
+    Fault(
+        "The clock is set back by a year", concurrency.clock_set_back, 1, concurrency.has_faketime
+    ),
 )
 """Every fault, and what is tried of it."""
 

@@ -50,7 +50,7 @@ def _until_done(
     if call.status:
         outcome.wrong.append(call.text[-2000:])
     outcome.count(study, undisturbed, kills, only_runs=target == RUNS)
-    outcome.wrong += [f"{path} is left" for path in study.results.rglob("*.journal")]
+    outcome.wrong += [f"{path} is left" for path in study.results.rglob("*.checkpoint")]
     while study.training():
         time.sleep(0.1)
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
-from noisescale import records
+from noisescale.storage.files import write_text
+from noisescale.storage.provenance import collect_provenance
 from reliability.outcome import Outcome
 
 TEXT = Path(__file__).parent / "page.md"
@@ -26,7 +27,7 @@ def keep(path: Path, name: str, outcome: Outcome) -> None:
     """Write an outcome to a file, beside those of other faults."""
     outcomes = read(path) | {name: replace(outcome, on=date.today().isoformat())}
     plain = {name: asdict(outcome) for name, outcome in outcomes.items()}
-    records.write_text(path, json.dumps(plain, indent=1))
+    write_text(path, json.dumps(plain, indent=1))
 
 
 def read(path: Path) -> dict[str, Outcome]:
@@ -50,7 +51,7 @@ def write(path: Path, outcomes: dict[str, Outcome | None], seed: int) -> None:
             compared = " or ".join(outcome.compared)
             cells = [outcome.tries, outcome.survived, lost, equal, compared]
         rows.append("| " + " | ".join(map(str, [name, *cells])) + " |")
-    made = records.provenance()
+    made = collect_provenance()
     names = ("python", "snakemake", "torch", "numpy", "pyarrow")
     versions = ", ".join(f"{name} {made['versions'][name]}" for name in names)
     machine = made["machine"]
@@ -60,4 +61,4 @@ def write(path: Path, outcomes: dict[str, Outcome | None], seed: int) -> None:
         f"{machine['system']}; {versions}; seed {seed}."
     )
     text = TEXT.read_text(encoding="utf-8")
-    records.write_text(path, text.replace("{table}", "\n".join(rows)).replace("{how}", how))
+    write_text(path, text.replace("{table}", "\n".join(rows)).replace("{how}", how))

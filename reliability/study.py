@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-
-from noisescale import journal, records
-from noisescale.errors import RecordError
 from tests.tiny_workflow import SETTINGS, Call, Workflow, copy_of_repository
+
+from noisescale.errors import RecordError
+from noisescale.results import schemas
+from noisescale.results.schemas import AGREEMENT, CLAIMS, EVIDENCE
+from noisescale.storage.tables import read_metadata, read_table
+from noisescale.training.checkpoint import checkpoint_contents
 
 RUNS = "results/tiny/runs.parquet"
 TRAINING = copy.deepcopy(SETTINGS)
@@ -27,7 +30,7 @@ TRAINING["experiments"]["generalization_gap"] = None
 
 
 class Study(Workflow):
-    """The workflow in a folder of its own, with a journal that is written every second.
+    """The workflow in a folder of its own, with a checkpoint that is written every second.
 
     Attributes
     ----------
@@ -42,7 +45,11 @@ class Study(Workflow):
     def fresh(cls, folder: Path) -> Study:
         """Return the study before its first call."""
         study = cls(copy_of_repository(folder), TRAINING)
-        study.edit("src/noisescale/journal.py", "SECONDS_BETWEEN = 45.0", "SECONDS_BETWEEN = 1.0")
+        study.edit(
+            "src/noisescale/training/checkpoint.py",
+            "SECONDS_BETWEEN = 45.0",
+            "SECONDS_BETWEEN = 1.0",
+        )
         return study
 
     def copied(self, folder: Path) -> Study:
@@ -107,20 +114,20 @@ def rows_finished(study: Study, undisturbed: Study) -> int:
     """Return how many rows of the undisturbed table of runs a study has in shards and journals."""
     finished = set()
     # Journals first: a training that goes on meanwhile deletes its own when the shard is there.
-    for path in study.results.glob("runs/**/*.journal"):
-        for meta, _ in journal.contents(path):
+    for path in study.results.glob("runs/**/*.checkpoint"):
+        for meta, _ in checkpoint_contents(path):
             finished |= set(meta["runs"]) if meta["kind"] == "curves" else set()
     for path in study.results.glob("runs/**/*.parquet"):
-        finished |= set(records.read_metadata(path)["run_ids"])
-    rows = _table(undisturbed, "runs.parquet", records.RUNS)["run_id"].to_pylist()
+        finished |= set(read_metadata(path)["run_ids"])
+    rows = _table(undisturbed, "runs.parquet", schemas.RUNS)["run_id"].to_pylist()
     return sum(run_id in finished for run_id in rows)
 
 
 def rows_lost(study: Study, undisturbed: Study) -> int:
     """Return how many rows of the undisturbed table of runs a study's lacks, or has otherwise."""
-    expected = _table(undisturbed, "runs.parquet", records.RUNS).to_pylist()
+    expected = _table(undisturbed, "runs.parquet", schemas.RUNS).to_pylist()
     try:
-        found = _table(study, "runs.parquet", records.RUNS).to_pylist()
+        found = _table(study, "runs.parquet", schemas.RUNS).to_pylist()
     except RecordError:
         found = []
     rows = {tuple(row.items()) for row in found}
@@ -129,13 +136,13 @@ def rows_lost(study: Study, undisturbed: Study) -> int:
 
 def differences(study: Study, undisturbed: Study, only_runs: bool = False) -> list[str]:
     """Return which results are not those of the undisturbed study."""
-    tables = {"runs.parquet": records.RUNS}
+    tables = {"runs.parquet": schemas.RUNS}
     files: list[Path] = []
     if not only_runs:
         tables |= {
-            "evidence.parquet": records.EVIDENCE,
-            "claims.parquet": records.CLAIMS,
-            "agreement.parquet": records.AGREEMENT,
+            "evidence.parquet": EVIDENCE,
+            "claims.parquet": CLAIMS,
+            "agreement.parquet": AGREEMENT,
         }
         pictures = (undisturbed.results / "figures").iterdir()
         files = [undisturbed.results / "scaling_laws.json", *pictures]
@@ -154,7 +161,7 @@ def differences(study: Study, undisturbed: Study, only_runs: bool = False) -> li
 
 
 def _table(study: Study, name: str, schema: pa.Schema) -> pa.Table:
-    table = records.read_table(study.results / name, schema).replace_schema_metadata(None)
+    table = read_table(study.results / name, schema).replace_schema_metadata(None)
     timings = [column for column in ("train_seconds",) if column in table.column_names]
     return table.drop_columns(timings)
 

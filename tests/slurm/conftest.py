@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tiny_workflow import SETTINGS, Workflow, copy_of_repository
+from helpers.tiny_workflow import SETTINGS, Workflow, copy_of_repository
 
-from noisescale import records
+from noisescale.results.schemas import RUNS
+from noisescale.storage.tables import read_table
 
 HERE = Path(__file__).parent
 DAEMONS = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -144,7 +145,11 @@ class OnCluster(Workflow):
         """Have training jobs wait in the midst, until `let_go`."""
         (self.folder / "held").mkdir()
         shutil.copy(HERE / "held.py", self.folder / "src/noisescale")
-        self.edit("src/noisescale/shard.py", "noisescale.journal import", "noisescale.held import")
+        self.edit(
+            "src/noisescale/training/job.py",
+            "noisescale.training.checkpoint import",
+            "noisescale.held import",
+        )
 
     def held(self) -> dict[str, list[list[str]]]:
         """Return the job and the GPUs of each process that came to where jobs wait, by shard."""
@@ -190,7 +195,7 @@ TABLE = "results/tiny/runs.parquet"
 
 def table(workflow):
     """Return a workflow's table of runs, but for the time that they took."""
-    rows = records.read_table(workflow.results / "runs.parquet", records.RUNS).to_pandas()
+    rows = read_table(workflow.results / "runs.parquet", RUNS).to_pandas()
     return rows.drop(columns="train_seconds")
 
 

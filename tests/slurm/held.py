@@ -1,4 +1,4 @@
-"""In the place of a copied repository's journal: training jobs wait in the midst, held by a test.
+"""In the place of a copied repository's checkpoint: training jobs wait in the midst, held by a test.
 
 A file in the folder ``held`` has a line for each process that trained the shard, with its job and
 the GPUs that it sees. A job for which there is a file ``megabytes-ID`` takes so much memory.
@@ -8,12 +8,12 @@ import os
 import time
 from pathlib import Path
 
-from noisescale import journal
+from noisescale.training.checkpoint import Checkpoint
 
 FOLDER = Path("held")
 
 
-class Journal(journal.Journal):
+class Journal(Checkpoint):
     """Once something is trained, says so and waits for the file ``go``, or for being stopped."""
 
     said = False
@@ -22,7 +22,7 @@ class Journal(journal.Journal):
     def due(self):
         if not self.said:
             self.said = True
-            name = "+".join(self.path.parts[-3:]).removesuffix(".parquet.journal")
+            name = "+".join(self.path.parts[-3:]).removesuffix(".parquet.checkpoint")
             with open(FOLDER / name, "a") as file:
                 gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
                 print(os.environ["SLURM_JOB_ID"], gpus, file=file)

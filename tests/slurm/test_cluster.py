@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 from conftest import TABLE, TRAININGS, slurm, table, until
-from tiny_workflow import REPOSITORY, RUNS, Workflow, copy_of_repository
+from helpers.tiny_workflow import REPOSITORY, RUNS, Workflow, copy_of_repository
 
 pytestmark = pytest.mark.slurm
 FIRST, SECOND = "batch_size~1-7", "batch_size~8-63"
@@ -30,7 +30,7 @@ def test_a_whole_study_is_the_same_on_a_cluster_and_here(on_cluster, tmp_path):
 
 def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     on_cluster.edit(
-        "src/noisescale/shard.py",
+        "src/noisescale/training/job.py",
         "    wanted = runs_of(study, shard)\n",
         "    wanted = runs_of(study, shard)\n"
         f'    if "{FIRST}" in shard:\n'
@@ -174,7 +174,7 @@ def test_a_killed_snakemake_trains_nothing_twice_though_its_jobs_still_run(on_cl
 def test_a_training_job_has_a_gpu_of_its_own_and_other_jobs_have_none(on_cluster, asked):
     on_cluster.hold()
     # There is none for torch.
-    on_cluster.edit("src/noisescale/shard.py", "choose_device(study.device)", '"cpu"')
+    on_cluster.edit("src/noisescale/training/job.py", "choose_device(study.device)", '"cpu"')
     on_cluster.settings |= {"device": "cuda", "seeds_per_shard": 1}
     on_cluster.start(
         "results/tiny/scaling_laws.json", "--set-resources", "train:slurm_partition=gpu", *asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from tiny_workflow import Workflow, copy_of_repository
+from helpers.tiny_workflow import Workflow, copy_of_repository
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pyarrow.parquet as pq
-from tiny_workflow import RUNS, Workflow
+from helpers.tiny_workflow import RUNS, Workflow
 
 from reliability.study import Study
 
@@ -103,5 +103,5 @@ def test_what_a_killed_snakemake_leaves_in_training_is_not_trained_twice(fresh):
     ]
     assert sorted(trained) == [[4], [8]]
     left = [path for path in fresh.results.glob("runs/**/*") if path.is_file()]
-    # The file of the locks stays, see `noisescale.alone`.
+    # The file of the locks stays, see `noisescale.storage.locks`.
     assert {path.suffix for path in left if path.name != ".lock"} == {".parquet", ".sha256"}

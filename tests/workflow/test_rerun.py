@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from tiny_workflow import RUNS
+from helpers.tiny_workflow import RUNS
 
 RUNS_TABLE = "results/tiny/runs.parquet"
 
@@ -93,14 +93,18 @@ def test_an_edit_of_the_captions_rebuilds_captions_and_report_alone(finished):
 
 
 def test_an_edit_of_the_engines_arithmetic_trains_all_anew(finished):
-    finished.edit("src/noisescale/randomness.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)")
+    finished.edit(
+        "src/noisescale/models/mlp/initialization.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)"
+    )
     call = finished(RUNS_TABLE)
     assert f"{RUNS} runs wanted, 0 up to date, {RUNS} to train" in call.text
     assert call.trained == RUNS
 
 
 def test_an_edit_of_the_engines_comments_trains_nothing(finished):
-    finished.edit("src/noisescale/engine.py", "import torch\n", "import torch  # a comment\n")
+    finished.edit(
+        "src/noisescale/models/mlp/network.py", "import torch\n", "import torch  # a comment\n"
+    )
     call = finished()
     assert call.status == 0, call.text
     assert call.jobs["train"] == 2 and call.trained == 0

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from helpers.tiny_workflow import REPOSITORY, SETTINGS, Workflow, copy_of_repository
 from test_errors import one_line
-from tiny_workflow import REPOSITORY, SETTINGS, Workflow, copy_of_repository
 
-from noisescale.config import load_study
 from noisescale.errors import ConfigError
-from noisescale.grid import AXIS
-from noisescale.schema import Schema
+from noisescale.study.grid import SWEPT
+from noisescale.study.loading import load_study
+from noisescale.study.schema import Schema
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 COMMAND = "$(touch sprung); touch sprung #`touch sprung`|touch sprung&touch sprung\"'"
@@ -51,7 +51,7 @@ def settings_with(key, value):
     """Return a sound study but for the value of one key, in every experiment that may have it."""
     settings = yaml.safe_load(yaml.safe_dump(SETTINGS))
     for name in [name for name, block in settings["experiments"].items() if block is None]:
-        own = AXIS[name]
+        own = SWEPT[name]
         settings["experiments"][name] = {own: OWN.get(own)} | {"batch_size": [2, 4, "full"]}
     if key == "dataset.path":
         settings["dataset"]["name"] = "npz"

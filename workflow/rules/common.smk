@@ -7,13 +7,16 @@ from pathlib import Path
 # The workflow runs the package that lies beside it, installed or not.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from noisescale import figures, owner
-from noisescale.config import load_study
+from noisescale.environment import export_python
 from noisescale.errors import NoisescaleError
-from noisescale.grid import SHARD
-from noisescale.mend import mend
-from noisescale.plan import Plan, code, export_python, short, shown
-from noisescale.records import write_text
+from noisescale.figures.registry import figures_of
+from noisescale.planning import study_lock
+from noisescale.planning.code_inputs import digest, display_path, source_files
+from noisescale.planning.plan import Plan
+from noisescale.planning.repair import repair
+from noisescale.storage.files import write_text
+from noisescale.study.loading import load_study
+from noisescale.study.shards import SHARD_PATTERN
 
 export_python()
 
@@ -26,12 +29,12 @@ try:
         PLAN.check()
         # Also before a dry run, which Snakemake cannot be told from others as yet: what is damaged
         # is to be counted.
-        owner.release_of_the_dead(PLAN.folder, LOCKS)
+        study_lock.remove_stale_locks(PLAN.folder, LOCKS)
         MISSING = PLAN.missing()
-        if others := owner.of_the_living(PLAN.folder, LOCKS):
+        if others := study_lock.active_owner(PLAN.folder, LOCKS):
             print(f"noisescale: {others}", file=sys.stderr)
         else:
-            mend(PLAN, MISSING)
+            repair(PLAN, MISSING)
         # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.
         print(PLAN.summary(MISSING, workflow.resource_settings.cores), file=sys.stderr)
 except NoisescaleError as error:
@@ -71,5 +74,5 @@ def drawn(figure):
     return [picture, f"{stem}.svg", f"{stem}.csv"]
 
 
-WANTED = figures.wanted(STUDY)
+WANTED = figures_of(STUDY)
 FIGURES = [file for figure in WANTED for file in drawn(figure)]

@@ -4,7 +4,7 @@
 rule data:
     input:
         own=STUDY.dataset.path or [],
-        code=code("prepare"),
+        code=source_files("data.prepare"),
     output:
         data=f"{OUT}/data.npz",
         checksum=f"{OUT}/data.npz.sha256",
@@ -16,6 +16,6 @@ rule data:
         "../../envs/train.yaml"
     params:
         study=STUDY_JSON,
-        wanted=short(STUDY.dataset.name),
+        wanted=digest(STUDY.dataset.name),
     shell:
         "python -m noisescale --log {log} data --study {params.study} --output {output.data}"

@@ -6,7 +6,7 @@ if STUDY.evidence:
         input:
             data=ancient(rules.data.output.data),
             checksum=rules.data.output.checksum,
-            code=code("evidence_sweep"),
+            code=source_files("evidence.sweep"),
         output:
             table=f"{OUT}/evidence.parquet",
             checksum=f"{OUT}/evidence.parquet.sha256",
@@ -22,7 +22,7 @@ if STUDY.evidence:
             mem_mb=lambda wildcards, attempt: attempt * 4000,
         params:
             study=STUDY_JSON,
-            wanted=short(STUDY.evidence),
+            wanted=digest(STUDY.evidence),
         shell:
             "python -m noisescale --log {log} evidence"
             " --study {params.study} --data {input.data} --output {output.table}"

@@ -5,7 +5,7 @@ if STUDY.experiments:
     rule scaling:
         input:
             runs=RESULTS["runs"],
-            code=code("scaling"),
+            code=source_files("laws.scaling"),
         output:
             RESULTS["laws"],
         log:
@@ -19,7 +19,7 @@ if STUDY.experiments:
             mem_mb=lambda wildcards, attempt: attempt * 4000,
         params:
             study=STUDY_JSON,
-            wanted=short(STUDY.experiments, STUDY.statistics),
+            wanted=digest(STUDY.experiments, STUDY.statistics),
         shell:
             "python -m noisescale --log {log} scaling"
             " --study {params.study} --runs {input.runs[0]} --output {output}"
@@ -37,7 +37,9 @@ for job in ("evidence", "curves", "laws"):
                 f"figures_{job}"
             input:
                 results=[RESULTS[kind] for kind in kinds],
-                code=code("figures.draw", *(f"figures.{figure.module}" for figure in members)),
+                code=source_files(
+                    "figures.draw", *(f"figures.{figure.module}" for figure in members)
+                ),
             output:
                 *[drawn(figure) for figure in members],
             log:
@@ -49,7 +51,7 @@ for job in ("evidence", "curves", "laws"):
                 "../../envs/analysis.yaml"
             params:
                 study=STUDY_JSON,
-                wanted=short(experiments, STUDY.evidence, STUDY.statistics, STUDY.dataset),
+                wanted=digest(experiments, STUDY.evidence, STUDY.statistics, STUDY.dataset),
                 results=flags(*kinds),
                 names=" ".join(figure.name for figure in members),
             shell:

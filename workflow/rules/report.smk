@@ -1,6 +1,6 @@
 # The claims, judged; and one page with everything: the claims, the figures, how they were made.
 
-CAPTIONS = shown(Path(workflow.basedir) / "workflow/report")
+CAPTIONS = display_path(Path(workflow.basedir) / "workflow/report")
 CAPTION_NAMES = ["scaling_laws.rst", *(figure.caption for figure in WANTED)]
 
 
@@ -8,7 +8,7 @@ rule judge:
     input:
         results=[RESULTS[kind] for kind in RESULTS],
         captions=[f"{CAPTIONS}/{name}" for name in CAPTION_NAMES],
-        code=code("judge"),
+        code=source_files("claims.stage", "report.captions"),
     output:
         [
             f"{OUT}/{name}.parquet{suffix}"
@@ -24,7 +24,7 @@ rule judge:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        wanted=short(STUDY),
+        wanted=digest(STUDY),
         results=flags(*RESULTS),
         captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
     shell:
@@ -37,8 +37,10 @@ rule report:
         results=[RESULTS[kind] for kind in RESULTS],
         figures=FIGURES,
         judged=rules.judge.output,
-        template=shown(Path(workflow.basedir) / "src/noisescale/templates/report.html.j2"),
-        code=code("report"),
+        template=display_path(
+            Path(workflow.basedir) / "src/noisescale/report/templates/report.html.j2"
+        ),
+        code=source_files("report.page"),
     output:
         report(
             f"{OUT}/report.html",
@@ -52,7 +54,7 @@ rule report:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        wanted=short(STUDY),
+        wanted=digest(STUDY),
         results=flags(*RESULTS),
     shell:
         "python -m noisescale --log {log} report --study {params.study} {params.results}"

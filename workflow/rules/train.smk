@@ -5,7 +5,7 @@ rule train:
     input:
         data=ancient(rules.data.output.data),
         checksum=rules.data.output.checksum,
-        code=code("shard"),
+        code=source_files("training.job"),
     output:
         table=update(f"{OUT}/runs/{{shard}}.parquet"),
         checksum=update(f"{OUT}/runs/{{shard}}.parquet.sha256"),
@@ -14,7 +14,7 @@ rule train:
     benchmark:
         f"{OUT}/benchmarks/train/{{shard}}.tsv"
     wildcard_constraints:
-        shard=SHARD,
+        shard=SHARD_PATTERN,
     # The longest first, so that no core is idle at the end.
     priority: lambda wildcards: PLAN.seconds(wildcards.shard)
     conda:
@@ -38,7 +38,7 @@ rule collect:
     input:
         shards=lambda wildcards: [ancient(PLAN.shard_path(shard)) for shard in PLAN.shards],
         checksums=lambda wildcards: [f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
-        code=code("collect"),
+        code=source_files("results.collect"),
     output:
         table=f"{OUT}/runs.parquet",
         checksum=f"{OUT}/runs.parquet.sha256",
@@ -50,7 +50,7 @@ rule collect:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        wanted=lambda wildcards: short(*[PLAN.digest(shard) for shard in PLAN.shards]),
+        wanted=lambda wildcards: digest(*[PLAN.digest(shard) for shard in PLAN.shards]),
     shell:
         "python -m noisescale --log {log} collect"
         f" --study {{params.study}} --shards {OUT}/runs --output {{output.table}}"

@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from noisescale.figures import Spec, accuracy, layout, marks, scales, style, tables
-from noisescale.figures.inputs import Inputs
-from noisescale.study import Study
+from noisescale.figures.plotting import accuracy_panel, axis_scales, layout, marks, plot_data, style
+from noisescale.figures.registry import FigureSpec
+from noisescale.results.load import Results
+from noisescale.study.model import Study
 
 _FAMILIES = {
     "learning_rate": ("learning rate varied", "ε"),
@@ -22,7 +23,7 @@ _FAMILIES = {
 _AXES = {"a": "batch_size", "b": "noise_scale", "c": "batch_opt", "d": "noise_scale_opt"}
 
 
-def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
+def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
     """Return curves relative to their own peak (a, b), and the peaks (c, d), of each family.
 
     A series is ``family: curve``. In (c, d) y is the rank of the family.
@@ -31,23 +32,23 @@ def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
     families = [name for name in _FAMILIES if name in inputs.study.experiments]
     for rank, experiment in enumerate(families):
         family, symbol = _FAMILIES[experiment]
-        summary = accuracy.final(inputs, experiment)
+        summary = accuracy_panel.final(inputs, experiment)
         for (variant, value), part in summary.groupby(["variant", "value"], sort=False):
             name = ", ".join(
-                x for x in (f"{symbol} = {tables.number(value)}" if symbol else "", variant) if x
+                x for x in (f"{symbol} = {plot_data.number(value)}" if symbol else "", variant) if x
             )
             relative = part["mean"] - part["mean"].max()
             shown = part.assign(mean=relative, low=np.nan, high=np.nan)
             for letter in "ab":
-                parts.append(tables.curve(letter, f"{family}: {name}", shown, _AXES[letter]))
-        peaks = accuracy.peaks(inputs, experiment)
+                parts.append(plot_data.curve(letter, f"{family}: {name}", shown, _AXES[letter]))
+        peaks = accuracy_panel.peaks(inputs, experiment)
         for letter in "cd" if len(peaks) else "":
             parts.append(_positions(letter, family, rank, peaks))
     for size in (inputs.laws or {}).get("collapse", []):
         for letter, spread in (("c", "spread_batch_opt"), ("d", "spread_noise_scale")):
             text = f"N = {size['train_size']}: spread {size[spread]:.2f} octaves"
-            parts.append(tables.rows(letter, "remark", series=text))
-    return tables.stack(parts)
+            parts.append(plot_data.rows(letter, "remark", series=text))
+    return plot_data.stack(parts)
 
 
 def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +57,7 @@ def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.D
     column = _AXES[letter]
     # A peak at full batch has g = 0 up to rounding, which a logarithm would not forgive.
     x = peaks[column].where(peaks[column] > 1e-9, 0.0)
-    return tables.rows(
+    return plot_data.rows(
         letter,
         "position",
         series=f"{family}: peaks",
@@ -69,23 +70,23 @@ def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.D
     )
 
 
-def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
+def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
     """Draw curves above, the positions of their peaks below; B on the left, g on the right."""
     titles = {"a": "against batch size", "b": "against noise scale", "c": "their peaks"}
     titles["d"] = titles["c"]
     figure, axes = layout.panels(table, titles, columns=2, height=2.7)
     named = table.loc[table["kind"] != "remark", "series"]
-    families = tables.order(series.partition(":")[0] for series in named)
+    families = plot_data.order(series.partition(":")[0] for series in named)
     family_looks = style.named(families)
     thin = {family: replace(look, weight=0.65) for family, look in family_looks.items()}
     looks = {series: thin[series.partition(":")[0]] for series in named}
     for (_, letter), ax in axes.items():
         rows = marks.panel(table, letter)
         at = table.loc[table["panel"].isin(["a", "c"] if letter in "ac" else ["b", "d"]), "x"]
-        scales.logarithmic(ax, "x", at)
+        axis_scales.logarithmic(ax, "x", at)
         ax.set_xlabel("batch size B" if letter in "ac" else "noise scale g = ε (N/B − 1) / (1 − m)")
         if letter in "ab":
-            ax.set_ylim(*scales.around_peaks(marks.panel(table, "a")))
+            ax.set_ylim(*axis_scales.around_peaks(marks.panel(table, "a")))
             ax.set_ylabel("test accuracy − its maximum")
         else:
             _name_families(ax, families)

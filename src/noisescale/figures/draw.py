@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from noisescale.figures import FIGURES, style
-from noisescale.figures.inputs import Inputs, read
+from noisescale.figures.plotting import style
+from noisescale.figures.registry import FIGURES
+from noisescale.results.load import Results, read_results
 
 
-def main(
+def figures_stage(
     names: Sequence[str],
     study_path: Path,
     runs_path: Path | None,
@@ -36,12 +37,12 @@ def main(
     RecordError
         An input is missing, damaged, or lacks runs of the study; or `folder` is not writable.
     """
-    inputs = read(study_path, runs_path, evidence_path, laws_path)
+    inputs = read_results(study_path, runs_path, evidence_path, laws_path)
     for name in names:
-        draw(name, inputs, folder)
+        draw_figure(name, inputs, folder)
 
 
-def draw(name: str, inputs: Inputs, folder: Path) -> None:
+def draw_figure(name: str, inputs: Results, folder: Path) -> None:
     """Draw one figure."""
     spec = FIGURES[name]
     module = importlib.import_module(f"noisescale.figures.{spec.module}")

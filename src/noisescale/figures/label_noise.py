@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from noisescale import curves
-from noisescale.figures import Spec, accuracy, layout, marks, scales, style, tables
-from noisescale.figures.inputs import Inputs
-from noisescale.study import Study
+from noisescale.figures.plotting import accuracy_panel, axis_scales, layout, marks, plot_data, style
+from noisescale.figures.registry import FigureSpec
+from noisescale.results.load import Results
+from noisescale.results.selection import experiment_rows, final_rows
+from noisescale.study.model import Study
 
 _RATIO, _CROSS_ENTROPY = "log evidence ratio E", "test cross-entropy"
 _COLUMNS = {_RATIO: "log_evidence_ratio_per_example", _CROSS_ENTROPY: "test_cross_entropy"}
@@ -23,50 +24,50 @@ _TITLES = {
 _NOISE = "label noise"
 
 
-def tabulate(spec: Spec, inputs: Inputs) -> pd.DataFrame:
+def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
     """Return the evidence's rows (a, b, c) and the network's (d, e, f), if the study has them."""
     parts = []
     if inputs.study.evidence is not None and len(inputs.study.evidence.label_noise) > 2:
         parts += _evidence(inputs)
     if "label_noise" in inputs.study.experiments:
         parts += _network(inputs)
-    return tables.stack(parts)
+    return plot_data.stack(parts)
 
 
 def _series(noise: float) -> str:
-    return f"label noise {tables.number(noise)}"
+    return f"label noise {plot_data.number(noise)}"
 
 
-def _evidence(inputs: Inputs) -> list[pd.DataFrame]:
-    parts = [tables.rows("a", "level", series="E = 0", y=0.0)]
+def _evidence(inputs: Results) -> list[pd.DataFrame]:
+    parts = [plot_data.rows("a", "level", series="E = 0", y=0.0)]
     for noise in sorted(inputs.study.evidence.label_noise):
-        summary = tables.task(inputs, noise, _COLUMNS[_RATIO])
+        summary = plot_data.task(inputs, noise, _COLUMNS[_RATIO])
         parts += [
-            tables.curve("a", _series(noise), summary, "prior_precision"),
-            tables.minimum("a", _series(noise), summary, "prior_precision"),
+            plot_data.curve("a", _series(noise), summary, "prior_precision"),
+            plot_data.minimum("a", _series(noise), summary, "prior_precision"),
         ]
-    lowest = tables.lowest(inputs, _COLUMNS[_RATIO], _COLUMNS[_RATIO])
-    parts.append(tables.curve("b", _RATIO, lowest, "label_noise"))
+    lowest = plot_data.lowest(inputs, _COLUMNS[_RATIO], _COLUMNS[_RATIO])
+    parts.append(plot_data.curve("b", _RATIO, lowest, "label_noise"))
     for series, column in _COLUMNS.items():
-        best = tables.lowest(inputs, column, "log_prior_precision")
+        best = plot_data.lowest(inputs, column, "log_prior_precision")
         best[["mean", "low", "high"]] = 10 ** best[["mean", "low", "high"]]
-        parts.append(tables.curve("c", series, best, "label_noise"))
+        parts.append(plot_data.curve("c", series, best, "label_noise"))
     return parts
 
 
-def _network(inputs: Inputs) -> list[pd.DataFrame]:
-    rows = curves.final_rows(curves.experiment_rows(inputs.study, inputs.runs, "label_noise"))
+def _network(inputs: Results) -> list[pd.DataFrame]:
+    rows = final_rows(experiment_rows(inputs.study, inputs.runs, "label_noise"))
     parts = []
-    for variant in tables.order(rows["variant"]):
+    for variant in plot_data.order(rows["variant"]):
         mine = rows[rows["variant"] == variant]
-        paired = tables.above_largest_batch(mine, ["label_noise"], inputs.study.statistics)
+        paired = plot_data.above_largest_batch(mine, ["label_noise"], inputs.study.statistics)
         for noise, part in paired.groupby("label_noise"):
-            parts.append(tables.curve("d", _series(noise), part, "batch_size", variant))
-    found = accuracy.peaks(inputs, "label_noise")
+            parts.append(plot_data.curve("d", _series(noise), part, "batch_size", variant))
+    found = accuracy_panel.peaks(inputs, "label_noise")
     for letter, column in (("e", "gap"), ("f", "batch_opt")):
         for variant, peaks in found.groupby("variant", sort=False):
             parts.append(
-                tables.rows(
+                plot_data.rows(
                     letter,
                     "point",
                     row=variant,
@@ -81,11 +82,11 @@ def _network(inputs: Inputs) -> list[pd.DataFrame]:
                 )
             )
             if letter == "e":
-                parts.append(tables.rows("e", "level", row=variant, series="no gap", y=0.0))
+                parts.append(plot_data.rows("e", "level", row=variant, series="no gap", y=0.0))
     return parts
 
 
-def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
+def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
     """Draw Part I in the first row, Part II in the second and, for variants, further ones."""
     figure, axes = layout.panels(table, _TITLES, columns=3, height=2.5)
     levels = table[table["panel"].isin(["a", "d"]) & (table["kind"] == "curve")]
@@ -94,15 +95,15 @@ def compose(spec: Spec, table: pd.DataFrame, study: Study) -> Figure:
     for (variant, letter), ax in axes.items():
         rows = marks.panel(table, letter, variant)
         if letter in "ad":
-            scales.logarithmic(ax, "x", rows["x"])
+            axis_scales.logarithmic(ax, "x", rows["x"])
         else:
             left, right = rows["x"].min(), rows["x"].max()
             margin = 0.08 * (right - left) or 0.1
             ax.set(xlabel=_NOISE, xlim=(left - margin, right + margin))
         if letter in "cf":
-            scales.logarithmic(ax, "y", marks.extent(rows))
+            axis_scales.logarithmic(ax, "y", marks.extent(rows))
         if letter == "d":
-            ax.set_ylim(*scales.around_peaks(rows))
+            ax.set_ylim(*axis_scales.around_peaks(rows))
         marks.draw(ax, rows, looks)
         if letter == "d":
             marks.diverged(ax, rows, looks)
@@ -125,7 +126,7 @@ _LABELS = {
     "a": {"xlabel": "prior precision λ", "ylabel": "E / N (nats)"},
     "b": {"ylabel": "lowest E / N (nats)"},
     "c": {"ylabel": "λ of the minimum"},
-    "d": {"xlabel": accuracy.X_LABEL, "ylabel": "accuracy − at largest B"},
+    "d": {"xlabel": accuracy_panel.X_LABEL, "ylabel": "accuracy − at largest B"},
     "e": {"ylabel": "gap: peak − largest B"},
     "f": {"ylabel": "best batch size $B_{opt}$"},
 }

@@ -1,0 +1,96 @@
+"""What the collected tables must hold before anything is computed from them: all of a study.
+
+A table that lacks some runs is a sound file, and would make a smaller figure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisescale.errors import RecordError
+from noisescale.results.schemas import AGREEMENT, CLAIMS, EVIDENCE, RUNS
+from noisescale.storage.tables import read_metadata, read_table
+from noisescale.study.grid import unique_runs
+from noisescale.study.model import Study
+from noisescale.study.schedule import evaluation_updates
+
+
+def read_runs(path: Path, study: Study, last_only: bool = False) -> pd.DataFrame:
+    """Return a study's table of runs, with every run and every evaluation that it wants.
+
+    Parameters
+    ----------
+    path
+        The collected table.
+    study
+        What it must have.
+    last_only
+        Return the last evaluation of each run alone.
+
+    Raises
+    ------
+    RecordError
+        The file is missing, damaged, or not one of ours, or lacks something.
+    """
+    table = read_table(path, RUNS)
+    check_runs(path, table, study)
+    if last_only:
+        table = table.filter(pc.equal(table["update"], table["updates"]))
+    return table.to_pandas()
+
+
+def check_runs(path: Path, table: pa.Table, study: Study) -> None:
+    """Check that a table has the runs of a study, each from its start to its end, once.
+
+    Raises
+    ------
+    RecordError
+        It has not.
+    """
+    rows = table.select(["run_id", "update", "updates"]).to_pandas()
+    ids = {run.run_id for run in unique_runs(study)}
+    if absent := ids - set(rows["run_id"]):
+        raise _unfit(path, f"lacks {len(absent)} of the study's {len(ids)} runs")
+    if rows.duplicated(["run_id", "update"]).any():
+        raise _unfit(path, "has an evaluation of a run twice")
+    for budget, evaluated in rows.groupby("updates"):
+        expected = evaluation_updates(budget, study.evaluations_per_decade)
+        complete = len(evaluated) == len(expected) * evaluated["run_id"].nunique()
+        if not (complete and set(evaluated["update"]) == set(expected)):
+            raise _unfit(path, f"lacks evaluations of some runs of {budget} updates")
+
+
+def read_evidence(path: Path, study: Study) -> pd.DataFrame:
+    """Return a study's table of evidence, with a row for each seed, label noise and prior.
+
+    Raises
+    ------
+    RecordError
+        The file is missing, damaged, or not one of ours, or is of another sweep.
+    """
+    table = read_table(path, EVIDENCE).to_pandas()
+    if spec := study.evidence:
+        names = ["seed", "label_noise", "prior_precision"]
+        axes = [spec.seeds, spec.label_noise, spec.prior_precision]
+        expected = pd.MultiIndex.from_product(axes, names=names).sort_values()
+        if not pd.MultiIndex.from_frame(table[names]).sort_values().equals(expected):
+            raise _unfit(path, "has other seeds, label noises or prior precisions than the study")
+    return table
+
+
+def _unfit(path: Path, what: str) -> RecordError:
+    return RecordError(f"{path}: {what}; delete the file and run the workflow again")
+
+
+def is_intact(path: Path) -> bool:
+    """Return whether a file is a table of ours that its own digest vouches for."""
+    for schema in (RUNS, EVIDENCE, CLAIMS, AGREEMENT):
+        with contextlib.suppress(RecordError):
+            read_table(path, schema)
+            return "digest" in read_metadata(path)
+    return False

@@ -1,0 +1,54 @@
+"""What rows of runs must have in common to stand in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from noisescale.numerics import NUMERICS_VERSION
+from noisescale.study.model import Study
+
+_FINGERPRINTS = {"524bad7d1dfbd85c": 1}
+"""Before there were versions of the arithmetic, tables had a digest of the engine's source text."""
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """How the rows of a table were computed.
+
+    Attributes
+    ----------
+    numerics_version
+        See `noisescale.numerics.NUMERICS_VERSION`.
+    data_digest
+        Digest of the prepared data set; None where it is not known yet.
+    evaluations_per_decade, precision
+        As in the study.
+    """
+
+    numerics_version: int
+    data_digest: str | None
+    evaluations_per_decade: int
+    precision: str
+
+    @classmethod
+    def of(cls, study: Study, data_digest: str | None) -> Self:
+        """Return the identity of rows that are trained now."""
+        return cls(NUMERICS_VERSION, data_digest, study.evaluations_per_decade, study.precision)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Self | None:
+        """Return the identity that a table's metadata states; None where it states none."""
+        version = metadata.get("numerics_version")
+        if version is None:
+            version = _FINGERPRINTS.get(metadata.get("engine_fingerprint", ""))
+        try:
+            return cls(
+                int(version),
+                metadata["data_digest"],
+                metadata["evaluations_per_decade"],
+                metadata["precision"],
+            )
+        except (KeyError, TypeError, ValueError):
+            return None

@@ -1,0 +1,97 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from noisescale.errors import RecordError
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it into place when the block succeeds.
+
+    Raises
+    ------
+    RecordError
+        The folder cannot be written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    os.close(handle)
+    # mkstemp is private to its owner; results are as readable as any other new file.
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(name, 0o666 & ~umask)
+    try:
+        yield Path(name)
+        # On the disk before it has its name, and its name before anyone relies on it: else a
+        # machine that loses power may keep the name and lose the content.
+        _sync(Path(name))
+        os.replace(name, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+
+
+def not_writable(path: Path, error: OSError) -> RecordError:
+    """Return the error that says why a file cannot be written, and what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mend = "make room" if full else "make the folder writable or choose another with --directory"
+    return RecordError(
+        f"{path}: cannot be written ({error.strerror or error}); {mend}, and run the workflow again"
+    )
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_partial_writes(path: Path) -> None:
+    """Delete what killed processes have left of attempts to write `path`, or what it names.
+
+    No other process may be writing it, see `noisescale.storage.locks`.
+    """
+    path = Path(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        leftover.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the contents of a result file.
+
+    Raises
+    ------
+    RecordError
+        It cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"{path}: cannot be read ({error.strerror}); run the workflow to make it"
+        ) from error

@@ -1,0 +1,131 @@
+"""The grid of runs: what a study trains, which curve wants which run, which shard holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from operator import attrgetter
+
+from noisescale.study.model import Experiment, Study
+
+SWEPT = {
+    "generalization_gap": "batch_size",
+    "batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+    "train_size": "train_size",
+    "momentum": "momentum",
+    "weight_decay": "weight_decay",
+    "fixed_epochs": "epochs",
+    "label_noise": "label_noise",
+}
+"""The axis along which an experiment's curves differ."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training. Two runs with equal fields are the same run, whoever wants it."""
+
+    hidden: str
+    preprocessing: str
+    train_size: int
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    label_noise: float
+    updates: int
+    seed: int
+
+    @cached_property
+    def run_id(self) -> str:
+        """16 hexadecimal digits that name the run: a digest of its fields."""
+        text = json.dumps(dict(zip(_NAMES, _VALUES(self), strict=True)))
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    @property
+    def setting(self) -> tuple[str | int | float, ...]:
+        """All fields but the last, the seed."""
+        return _SETTING(self)
+
+    @property
+    def noise_scale(self) -> float:
+        """The noise scale g, see `noise_scale`."""
+        return noise_scale(self.learning_rate, self.train_size, self.batch_size, self.momentum)
+
+    @property
+    def widths(self) -> list[int]:
+        """Widths of the hidden layers, from the input on."""
+        return [int(width) for width in self.hidden.split("x")]
+
+
+_NAMES = sorted(field.name for field in fields(Run))
+_VALUES = attrgetter(*_NAMES)
+_SETTING = attrgetter(*(field.name for field in fields(Run) if field.name != "seed"))
+"""A plan asks all of its runs, for which `dataclasses.asdict` takes too long."""
+
+
+def noise_scale(
+    learning_rate: float, train_size: int, batch_size: int, momentum: float = 0.0
+) -> float:
+    """Return SGD's noise scale g = ε (N/B − 1) / (1 − m).
+
+    Smith & Le, equation 10 and, for momentum, section 5.2 and appendix D. Works elementwise on
+    arrays.
+    """
+    return learning_rate * (train_size / batch_size - 1) / (1 - momentum)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A run in the place that an experiment gives it.
+
+    Attributes
+    ----------
+    variant
+        Names the values of every further axis along which the experiment varies (neither its
+        own axis, nor batch_size, nor seeds); empty when there is none.
+    epochs
+        The budget in epochs when the experiment fixes epochs, else None.
+    """
+
+    experiment: str
+    variant: str
+    epochs: float | None
+    run: Run
+
+
+def expand_cells(experiment: Experiment) -> Iterator[Cell]:
+    """Yield every run that an experiment wants, in the order of its axes."""
+    names = list(experiment.axes)
+    own = SWEPT[experiment.name]
+    further = [
+        name
+        for name in names
+        if name not in (own, "batch_size", "seeds") and len(experiment.axes[name]) > 1
+    ]
+    batch_sizes = {size: experiment.batch_sizes(size) for size in experiment.axes["train_size"]}
+    for values in itertools.product(*experiment.axes.values()):
+        setting = dict(zip(names, values, strict=True))
+        variant = ", ".join(f"{name} {setting[name]}" for name in further)
+        seed, epochs = setting.pop("seeds"), setting.pop("epochs", None)
+        for batch_size in batch_sizes[setting["train_size"]]:
+            # Equal epochs are equally many examples seen, whatever an epoch's remainder.
+            updates = setting.get("updates") or max(
+                1, round(epochs * setting["train_size"] / batch_size)
+            )
+            run = Run(**setting | {"batch_size": batch_size, "updates": updates, "seed": seed})
+            yield Cell(experiment.name, variant, epochs, run)
+
+
+def cells(study: Study) -> list[Cell]:
+    """Return every experiment's runs; a run that two experiments want appears twice."""
+    return [cell for experiment in study.experiments.values() for cell in expand_cells(experiment)]
+
+
+def unique_runs(study: Study) -> list[Run]:
+    """Return the distinct runs of a study in a stable order."""
+    return list(dict.fromkeys(cell.run for cell in cells(study)))

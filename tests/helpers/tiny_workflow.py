@@ -1,0 +1,128 @@
+"""The real workflow on a tiny study, in a copy of the repository that tests may edit."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+
+SETTINGS = {
+    "study": "tiny",
+    "title": "A tiny study",
+    "dataset": {"name": "digits"},
+    "device": "cpu",
+    "evaluations_per_decade": 2,
+    "base": {
+        "hidden": 8,
+        "train_size": 60,
+        "learning_rate": 0.1,
+        "momentum": 0.9,
+        "updates": 30,
+        "seeds": 2,
+    },
+    "experiments": {
+        "generalization_gap": {"batch_size": [4, "full"]},
+        "batch_size": None,
+        "learning_rate": {"learning_rate": [0.05, 0.1], "batch_size": [2, 4, "full"]},
+        "train_size": None,
+        "momentum": None,
+        "weight_decay": None,
+        "fixed_epochs": None,
+        "label_noise": None,
+        "evidence": {
+            "classes": [0, 1],
+            "pool": "all",
+            "train_size": 20,
+            "test_size": 20,
+            "prior_precision": [0.01, 1, 100],
+            "label_noise": [0, 1],
+            "seeds": 2,
+        },
+    },
+    "statistics": {"bootstrap": 50},
+}
+"""Two shards. generalization_gap wants no run that learning_rate does not want as well."""
+
+RUNS = 2 * 3 * 2
+"""Learning rates, batch sizes, seeds."""
+
+
+@dataclass
+class Call:
+    """What a call of Snakemake said and did."""
+
+    status: int
+    text: str
+    jobs: dict[str, int]
+    trained: int
+
+    @property
+    def nothing_to_be_done(self) -> bool:
+        return "Nothing to be done" in self.text
+
+
+class Workflow:
+    """A copy of the repository with a study's settings."""
+
+    def __init__(self, folder: Path, settings: dict | None = None) -> None:
+        self.folder = folder
+        self.settings = copy.deepcopy(settings or SETTINGS)
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / self.settings["study"]
+
+    program = ("-m", "snakemake")
+    options = ("--cores", "2", "--configfile", "tiny.yaml")
+    timeout = 900.0
+
+    def __call__(self, *arguments: str, **environment: str) -> Call:
+        """Run Snakemake; count the jobs it ran (or would run) and the runs it trained."""
+        self.write_settings()
+        for log in self.results.glob("logs/train/**/*.log"):
+            log.unlink()
+        done = subprocess.run(
+            [sys.executable, *self.program, *arguments, *self.options],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": ""} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=self.timeout,
+        )
+        jobs = re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.MULTILINE)
+        logs = (path.read_text() for path in self.results.glob("logs/train/**/*.log"))
+        trained = sum(int(n) for log in logs for n in re.findall(r": trained (\d+) runs", log))
+        return Call(done.returncode, done.stdout, {job: jobs.count(job) for job in jobs}, trained)
+
+    def write_settings(self) -> None:
+        """Write the config file that `options` names."""
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.settings))
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace text in a file of the copied repository."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text, f"{old!r} is no longer in {file}"
+        path.write_text(text.replace(old, new, 1))
+
+
+def copy_of_repository(folder: Path) -> Path:
+    """Copy what the workflow consists of."""
+    folder.mkdir(parents=True)
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(REPOSITORY / name, folder)
+    for name in ("workflow", "src", "envs", "profiles"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    return folder

@@ -1,0 +1,47 @@
+"""When runs are evaluated, and the numbers that come out."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss
+
+from noisescale.models.mlp.evaluation import evaluate
+from noisescale.models.mlp.network import forward
+from noisescale.study.schedule import evaluation_updates
+
+
+def test_evaluations_are_log_spaced_from_the_initial_weights_to_the_last_update():
+    assert evaluation_updates(100, 2) == [0, 1, 3, 10, 32, 100]
+    assert evaluation_updates(1, 5) == [0, 1]
+    points = np.array(evaluation_updates(10_000, 5))
+    ratios = points[10:] / points[9:-1]
+    assert points[-1] == 10_000 and np.all(abs(np.log10(ratios) - 0.2) < 0.03)
+
+
+def networks(stack, n):
+    """Random networks, examples, and labels of which each class is there."""
+    draw = torch.Generator().manual_seed(0)
+    layers = [torch.randn(stack, *s, generator=draw) / 2 for s in ((5, 6), (7, 3))]
+    y = torch.randint(3, (stack, n), generator=draw)
+    y[:, :3] = torch.arange(3)
+    return layers, torch.randn(n, 5, generator=draw), y, draw
+
+
+@pytest.mark.parametrize("n", [5, 5000])
+def test_accuracy_and_cross_entropy_are_those_of_scikit_learn(n):
+    layers, x, y, _ = networks(2, n)
+    accuracy, cross_entropy = evaluate(layers, x, y[:1])
+    for run, logits in enumerate(forward(x, layers)):
+        probabilities = logits.double().softmax(1).numpy()
+        assert accuracy[run] == accuracy_score(y[0], probabilities.argmax(1))
+        assert cross_entropy[run] == pytest.approx(log_loss(y[0], probabilities), rel=1e-5)
+
+
+def test_each_network_may_have_examples_and_labels_of_its_own():
+    layers, x, y, draw = networks(3, 2500)
+    members = torch.stack([torch.randperm(2500, generator=draw) for _ in range(3)])
+    together = evaluate(layers, x, y, members)
+    for run in range(3):
+        one = [layer[run : run + 1] for layer in layers]
+        alone = evaluate(one, x[members[run]], y[run : run + 1])
+        assert [values[run] for values in together] == [values[0] for values in alone]

@@ -1,0 +1,134 @@
+"""Of two calls on a study one is refused; the locks of the dead go, those of all others stay."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from noisescale.errors import RecordError
+from noisescale.planning.study_lock import acquire, active_owner, release, remove_stale_locks
+
+MINE, OTHERS = Path("results/mine"), Path("results/mine-too")
+DAMAGED = [
+    *("", "{}", "[1]", "\x00"),
+    *('{"place": 1, "process": []}', '{"place": [], "process": ["", 1, ""]}'),
+    '{"place": ["here"], "process": ["", "one", ""]}',
+]
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path, monkeypatch):
+    """A folder where a call on each of two studies holds its locks."""
+    monkeypatch.chdir(tmp_path)
+    for number, results in enumerate((MINE, OTHERS)):
+        results.mkdir(parents=True)
+        write_locks(number, results)
+    return Path(".snakemake/locks")
+
+
+def write_locks(number, results):
+    folder = Path(".snakemake/locks")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{number}.input.lock").write_text(f"src/code.py\n{results}/data.npz\n")
+    (folder / f"{number}.output.lock").write_text(f"{results}/runs.parquet\n")
+
+
+def names(locks):
+    return sorted(path.name for path in locks.iterdir())
+
+
+def sign_elsewhere(results):
+    """In a process that has ended when this returns."""
+    script = "import sys, pathlib, noisescale.planning.study_lock as o; o.acquire(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", script, results], check=True)
+
+
+def change(results, **fields):
+    file = results / ".owner"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+def test_the_locks_of_a_dead_process_are_removed_and_no_others(locks):
+    sign_elsewhere(MINE)
+    assert remove_stale_locks(MINE, locks)
+    assert names(locks) == ["1.input.lock", "1.output.lock"]
+    assert not remove_stale_locks(MINE, locks)
+    assert active_owner(MINE, locks) is None
+
+
+def test_the_locks_of_a_living_process_stay(locks):
+    acquire(MINE)
+    assert not remove_stale_locks(MINE, locks)
+    assert len(names(locks)) == 4
+
+
+def test_the_locks_of_another_machine_stay_and_its_user_is_told_how_to_remove_them(locks):
+    sign_elsewhere(MINE)
+    change(MINE, place=["another machine"])
+    assert not remove_stale_locks(MINE, locks)
+    assert len(names(locks)) == 4
+    assert active_owner(MINE, locks).endswith("gone: snakemake --unlock")
+
+
+def test_of_another_machine_without_locks_nobody_is_at_work(locks):
+    sign_elsewhere(MINE)
+    change(MINE, place=["another machine"])
+    for lock in locks.iterdir():
+        lock.unlink()
+    assert active_owner(MINE, locks) is None
+    acquire(MINE)
+
+
+def test_another_process_with_the_same_id_is_not_taken_for_the_owner(locks):
+    acquire(MINE)
+    process = json.loads((MINE / ".owner").read_text())["process"]
+    if not process[2]:
+        pytest.skip("there is no /proc to tell them apart")
+    change(MINE, process=[*process[:2], "1"])
+    assert remove_stale_locks(MINE, locks)
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_signature_removes_nothing(locks, content):
+    (MINE / ".owner").write_text(content)
+    assert not remove_stale_locks(MINE, locks)
+    assert len(names(locks)) == 4
+    assert "an unknown machine" in active_owner(MINE, locks)
+
+
+def test_who_is_at_work_is_named_though_another_call_has_removed_all_locks(locks):
+    acquire(MINE)
+    for lock in locks.iterdir():
+        lock.unlink()
+    line = active_owner(MINE, locks)
+    assert f"process {os.getpid()} on {socket.gethostname()}, works here; wait" in line
+    assert str(MINE.resolve()) in line and "\n" not in line
+    assert active_owner(OTHERS, locks) is None
+
+
+def test_a_second_process_does_not_sign_while_the_first_lives():
+    acquire(MINE)
+    acquire(MINE)  # the same one may
+    with pytest.raises(subprocess.CalledProcessError):
+        sign_elsewhere(MINE)
+    sign_elsewhere(OTHERS)
+
+
+def test_who_has_done_the_work_takes_the_own_name_away_and_no_other(locks):
+    acquire(MINE)
+    sign_elsewhere(OTHERS)
+    for results in (MINE, OTHERS, Path("results/new")):
+        release(results)
+    assert not (MINE / ".owner").exists()
+    assert (OTHERS / ".owner").exists()
+
+
+def test_the_owner_of_a_folder_that_is_not_there_is_nobody(locks):
+    assert active_owner(Path("results/new"), locks) is None
+    acquire(Path("results/new"))
+    with pytest.raises(RecordError, match="cannot be written"):
+        acquire(Path("results/new/.owner"))
