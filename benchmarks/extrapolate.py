@@ -21,7 +21,6 @@ from noisescale.environment import settle_environment
 settle_environment()
 
 import torch
-import yaml
 
 from benchmarks.case import made_up
 from benchmarks.rendering import made
@@ -131,8 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    schema = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
-    study = load_study(yaml.safe_load(options.configfile.read_text()), schema)
+    study = load_study(options.configfile)
     plan = Plan(study, Path())
     prepare_torch(1)
     some, problem = part(plan, options.every, device), made_up(plan.shape, device)

@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from helpers.tiny_workflow import REPOSITORY, SETTINGS, Workflow, copy_of_repository
+from helpers.tiny_workflow import SETTINGS, Workflow, copy_of_repository
 from test_errors import one_line
 
 from noisescale.errors import ConfigError
-from noisescale.study.grid import SWEPT
+from noisescale.study.config_schema import branches, config_schema
+from noisescale.study.experiments import EXPERIMENTS
 from noisescale.study.loading import load_study
-from noisescale.study.schema import Schema
 
-SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 COMMAND = "$(touch sprung); touch sprung #`touch sprung`|touch sprung&touch sprung\"'"
 HOSTILE = (
     COMMAND,
@@ -32,26 +31,25 @@ OWN = {"train_size": [30, 60], "label_noise": [0, 0.5], "momentum": [0, 0.9], "e
 OWN |= {"learning_rate": [0.1, 0.2], "weight_decay": [0, 0.1]}
 
 
-def leaves(schema, properties, path=()):
-    """Yield every key of the schema that holds no further keys."""
-    for key, inner in properties.items():
-        inner = schema.resolve(inner)
-        if "properties" in inner:
-            yield from leaves(schema, inner["properties"], (*path, key))
-        else:
-            yield ".".join((*path, key))
+def leaves(node, path=()):
+    """Yield every key of the configuration's schema that has no further keys, except ranges."""
+    block, *others = branches(node, config_schema())
+    if "properties" not in block or others:
+        yield ".".join(path)
+        return
+    for key, inner in block["properties"].items():
+        yield from leaves(inner, (*path, key))
 
 
 def keys():
-    schema = Schema.read(SCHEMA)
-    return list(leaves(schema, schema.root["properties"]))
+    return list(leaves(config_schema()))
 
 
 def settings_with(key, value):
     """Return a sound study but for the value of one key, in every experiment that may have it."""
     settings = yaml.safe_load(yaml.safe_dump(SETTINGS))
     for name in [name for name, block in settings["experiments"].items() if block is None]:
-        own = SWEPT[name]
+        own = EXPERIMENTS[name].swept
         settings["experiments"][name] = {own: OWN.get(own)} | {"batch_size": [2, 4, "full"]}
     if key == "dataset.path":
         settings["dataset"]["name"] = "npz"
@@ -64,7 +62,7 @@ def settings_with(key, value):
 
 
 def test_the_study_that_is_made_hostile_is_sound():
-    load_study(settings_with("title", "a title"), SCHEMA)
+    load_study(settings_with("title", "a title"))
 
 
 @pytest.mark.parametrize("key", keys())
@@ -72,10 +70,10 @@ def test_hostile_text_is_refused_wherever_text_is_not_free(key):
     for value in HOSTILE:
         settings = settings_with(key, value)
         if key in FREE:
-            load_study(settings, SCHEMA)
+            load_study(settings)
             continue
         with pytest.raises(ConfigError, match="expected") as refused:
-            load_study(settings, SCHEMA)
+            load_study(settings)
         assert str(refused.value).startswith(f"{key} is ") and "\n" not in str(refused.value)
 
 

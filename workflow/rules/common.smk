@@ -17,13 +17,18 @@ from noisescale.planning.repair import repair
 from noisescale.storage.files import write_text
 from noisescale.study.loading import load_study
 from noisescale.study.shards import SHARD_PATTERN
+from noisescale.study.yaml_files import read_yaml
 
 export_python()
 
 LOCKS = Path(".snakemake/locks")
 
 try:
-    STUDY = load_study(config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+    if workflow.is_main_process:
+        # Snakemake has loaded these files, but it accepts a key that occurs twice, and octal numbers.
+        for configfile in (*workflow.configfiles, *workflow.overwrite_configfiles):
+            read_yaml(configfile)
+    STUDY = load_study(config)
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
     if workflow.is_main_process:
         PLAN.check()

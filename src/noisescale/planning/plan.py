@@ -16,7 +16,7 @@ from noisescale.cost.machine_speed import speed
 from noisescale.errors import DataError, RecordError
 from noisescale.planning.code_inputs import digest
 from noisescale.results.identity import RunIdentity
-from noisescale.study.catalog import DATASET_SHAPES, Shape
+from noisescale.study.catalog import Shape, shape_of
 from noisescale.study.grid import Run
 from noisescale.study.model import Study
 from noisescale.study.shards import assign_shards, runs_digest, shard_runs
@@ -97,7 +97,7 @@ class Plan:
     @property
     def shape(self) -> Shape:
         """The sizes of the data set."""
-        return DATASET_SHAPES.get(self.study.dataset.name, Shape())
+        return shape_of(self.study.dataset.name)
 
     @cached_property
     def gpus(self) -> int:

@@ -1,4 +1,7 @@
-"""The known data sets: their sizes and classes, as far as a study is planned and checked by them."""
+"""The known data sets: what a study is planned and checked by before any data are fetched.
+
+`noisescale.data.sources` has the functions that fetch them, under the same names.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,68 @@ class Shape:
     n_test: int = 10_000
 
 
-DATASET_SHAPES = {"digits": Shape(64, 10, 1000, 797)}
-"""Sizes of the data sets that do not have MNIST's, for the estimate of costs."""
+@dataclass(frozen=True)
+class DatasetEntry:
+    """What is known of a data set before it is fetched.
+
+    Attributes
+    ----------
+    name
+        The value of ``dataset.name`` in the configuration.
+    origin
+        Where the data come from, in words.
+    shape
+        Its sizes; for a user's own file, which is not read while planning, those of MNIST.
+    train_counts, test_counts
+        Number of examples of each class in the training and in the test split; empty for a user's
+        own file.
+    """
+
+    name: str
+    origin: str
+    shape: Shape
+    train_counts: tuple[int, ...] = ()
+    test_counts: tuple[int, ...] = ()
 
 
-CLASS_COUNTS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    "digits": (
-        (99, 101, 98, 102, 101, 101, 101, 100, 97, 100),
-        (79, 81, 79, 81, 80, 81, 80, 79, 77, 80),
-    ),
-    "mnist": (
-        (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
-        (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
-    ),
-    "fashion_mnist": ((6000,) * 10, (1000,) * 10),
-    "kmnist": ((6000,) * 10, (1000,) * 10),
+DATASETS = {
+    entry.name: entry
+    for entry in (
+        DatasetEntry(
+            name="digits",
+            origin="embedded in scikit-learn",
+            shape=Shape(n_inputs=64, n_classes=10, n_train=1000, n_test=797),
+            train_counts=(99, 101, 98, 102, 101, 101, 101, 100, 97, 100),
+            test_counts=(79, 81, 79, 81, 80, 81, 80, 79, 77, 80),
+        ),
+        DatasetEntry(
+            name="mnist",
+            origin="through torchvision",
+            shape=Shape(),
+            train_counts=(5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+            test_counts=(980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+        ),
+        DatasetEntry(
+            name="fashion_mnist",
+            origin="through torchvision",
+            shape=Shape(),
+            train_counts=(6000,) * 10,
+            test_counts=(1000,) * 10,
+        ),
+        DatasetEntry(
+            name="kmnist",
+            origin="through torchvision",
+            shape=Shape(),
+            train_counts=(6000,) * 10,
+            test_counts=(1000,) * 10,
+        ),
+        DatasetEntry(name="npz", origin="a file of your own", shape=Shape()),
+    )
 }
-"""Images of each class in the (training, test) split, to check a study before data are fetched."""
+"""Every data set that a configuration can name."""
+
+
+def shape_of(name: str) -> Shape:
+    """Return the sizes of a data set for planning; those of MNIST where they are not known."""
+    entry = DATASETS.get(name)
+    return Shape() if entry is None else entry.shape

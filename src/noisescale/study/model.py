@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from noisescale.errors import RecordError
 from noisescale.storage.digests import dumps_verified, loads_verified
 
-BatchSize = int | str
+BatchSize = int | Literal["full"]
 """A number of examples, or ``"full"``: the whole training set."""
 
 
@@ -63,7 +63,7 @@ class Experiment:
         """Return the batch sizes of a curve with `train_size` training examples."""
         if isinstance(self.batch_size, BatchRange):
             return self.batch_size.resolve(train_size)
-        return sorted({train_size if b == "full" else b for b in self.batch_size})
+        return sorted({b if isinstance(b, int) else train_size for b in self.batch_size})
 
 
 @dataclass(frozen=True)

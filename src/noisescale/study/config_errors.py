@@ -1,0 +1,226 @@
+"""One line about a wrong setting: the key, its value, what was expected, the remedy.
+
+What was expected is said in words that are made from the JSON schema of the models, as in
+"base.momentum is 1.5: expected a number (at least 0, below 1)".
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from noisescale.study.config_schema import Node, branches, config_schema, resolve
+
+Path = tuple[str | int, ...]
+"""The place of a setting: the keys, and the indices in lists, that lead to it."""
+
+_KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "array": "a list",
+    "object": "a block of key: value lines",
+}
+_BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+_NULL_TEXTS = {"null", "none", "~"}
+
+
+def dotted(path: Path) -> str:
+    """Return the name of a nested key: ("base", "seeds", 2) is base.seeds[2]."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += "." * bool(text) + (part if re.fullmatch(r"[\w-]+", part) else show(part))
+    return text or "config"
+
+
+def show(value: Any) -> str:
+    """Return a value as it could stand in a configuration file, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def one_line(error: ValidationError, settings: Any) -> str:
+    """Return the line about the first error in a configuration.
+
+    Parameters
+    ----------
+    error
+        What validation by the models raised.
+    settings
+        The configuration that was validated.
+
+    Returns
+    -------
+    str
+        About an unknown key, if there is one, as it may be why another is missing; otherwise about
+        a missing key, or the first value that is wrong.
+    """
+    ranks = {"extra_forbidden": 0, "missing": 1}
+    details = min(error.errors(include_url=False), key=lambda e: ranks.get(e["type"], 2))
+    kind, location = details["type"], details["loc"]
+    if kind == "extra_forbidden":
+        path, block = _locate(location[:-1])
+        return _unknown_key((*path, location[-1]), details["input"], block)
+    path, node = _locate(location)
+    value = _value_at(path, settings)
+    where = f"{dotted(path)} is {show(value)}"
+    match kind:
+        case "missing":
+            return f"{dotted(path)} is missing: expected {_words(node)}; add it"
+        case "refused":
+            return _refusal(path, details["ctx"], settings)
+        case "finite_number":
+            return f"{dotted(path)} is {value}: expected a finite number"
+        case "too_short" if "title" not in node:
+            return f"{where}: expected one value or more; add one, or leave the key out"
+    return f"{where}: expected {_words(node)}{_hint(path, value, node)}"
+
+
+def _refusal(path: Path, context: dict[str, Any], settings: Any) -> str:
+    """Return the line about what `noisescale.study.config_values.refuse` refused."""
+    path, node = _locate((*path, *context["key"]))
+    said = context["said"].replace("{value}", show(_value_at(path, settings)))
+    remedy = "; add it" if said == "is missing" else ""
+    return f"{dotted(path)} {said}: expected {context['expected'] or _words(node) + remedy}"
+
+
+def _value_at(path: Path, settings: Any) -> Any:
+    """Return what a configuration says in a place; None where it says nothing."""
+    for part in path:
+        settings = settings.get(part) if isinstance(part, str) else settings[part]
+    return settings
+
+
+# ---- The place of an error -----------------------------------------------------------------------
+
+
+def _locate(location: Path) -> tuple[Path, Node]:
+    """Return the path of an error's location in the configuration, and its part of the schema.
+
+    A location also names the alternatives that were tried (value, list, range), which are not keys.
+    """
+    root = config_schema()
+    path: list[str | int] = []
+    node = root
+    for part in location:
+        if inner := _child(node, part, root):
+            path.append(part)
+            node = inner
+    return tuple(path), node
+
+
+def _child(node: Node, part: str | int, root: Node) -> Node | None:
+    """Return the part of the schema of a key, or of the items of a list; None if there is none."""
+    for branch in branches(node, root):
+        inner = (
+            branch.get("items") if isinstance(part, int) else branch.get("properties", {}).get(part)
+        )
+        if inner is not None:
+            return resolve(inner, root)
+    return None
+
+
+# ---- Words ---------------------------------------------------------------------------------------
+
+
+def _words(node: Node) -> str:
+    """Return in words what a part of the schema accepts, as in "a whole number (at least 1)"."""
+    words = [_branch_words(branch) for branch in branches(node, config_schema())]
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _branch_words(node: Node) -> str:
+    if "title" in node:
+        return str(node["title"])
+    if "const" in node:
+        return str(node["const"])
+    if "enum" in node:
+        return "one of " + ", ".join(node["enum"])
+    if "from" in node.get("properties", {}):
+        return "a range {from, to, per_decade or per_octave}"
+    bounds = {_BOUNDS[key]: node[key] for key in _BOUNDS if key in node}
+    if "above" in bounds:
+        bounds.pop("at least", None)
+    limits = [
+        f"{word} {n:g}" if isinstance(n, float) else f"{word} {n}" for word, n in bounds.items()
+    ]
+    if node.get("multipleOf") == 2:
+        limits.insert(0, "even")
+    return _KINDS[node["type"]] + (f" ({', '.join(limits)})" if limits else "")
+
+
+def _unknown_key(path: Path, value: Any, block: Node) -> str:
+    """Return the line about an unknown key of a block."""
+    key = str(path[-1])
+    known = next(b["properties"] for b in branches(block, config_schema()) if "properties" in b)
+    text = f"{dotted(path)} is {show(value)}, but there is no such key: "
+    text += f"expected one of {', '.join(known)}; "
+    if homes := [home for home, keys in _blocks() if key in keys]:
+        return text + f"{key} belongs in {' or '.join(homes)}"
+    if close := difflib.get_close_matches(key.lower(), known, n=1):
+        return text + f"did you mean {close[0]}?"
+    return text + "remove it"
+
+
+def _blocks() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the place of each block of keys, and the keys."""
+    root = config_schema()
+    yield "the top level", root["properties"]
+    for key, inner in root["properties"].items():
+        for branch in branches(inner, root):
+            if properties := branch.get("properties"):
+                yield key, properties
+
+
+# ---- Remedies ------------------------------------------------------------------------------------
+
+
+def _hint(path: Path, value: Any, node: Node) -> str:
+    """Return how to correct a value of the wrong type, where that is not plain to see."""
+    types = {branch.get("type") for branch in branches(node, config_schema())}
+    if isinstance(value, str) and value.lower() in _NULL_TEXTS:
+        null = f"{dotted(path)}: null"
+        return f"; --config makes text of {value}: write {null} in a file, for --configfile"
+    if isinstance(value, str) and types & {"number", "integer"}:
+        return _number_hint(value, whole="number" not in types)
+    if types == {"array"} and not isinstance(value, dict):
+        return f"; write it in brackets, [{value}]"
+    if isinstance(value, bool):
+        return "; YAML reads yes, no, on and off as true and false"
+    if types == {"string"} and not isinstance(value, (str, list, dict)):
+        return f'; write it in quotes, "{value}"'
+    if isinstance(value, (list, dict)) and path[0] == "base":
+        return "; the base has single values, several stand in an experiment"
+    return ""
+
+
+def _number_hint(text: str, whole: bool) -> str:
+    """Return how to write a number that YAML took for text, if it is one."""
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    if not math.isfinite(number) or (whole and not number.is_integer()):
+        return ""
+    written = str(int(number)) if whole else text.strip()
+    if power := re.fullmatch(r"([^.e]*)(\.\d*)?e([+-]?)(\d+)", written.lower()):
+        whole_part, fraction, sign, exponent = power.groups()
+        written = f"{whole_part or 0}{fraction or '.0'}e{sign or '+'}{exponent}"
+    if written == text:
+        # All nested values of Snakemake's --config are text, too.
+        return f"; it is quoted, or from --config: write {written}, unquoted, in a file"
+    return f"; YAML reads {text} as text: write {written}"
