@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import math
+from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -126,7 +130,7 @@ WRONG = [
     ("dataset: cifar10", "dataset", '"cifar10"', "a block of key: value lines"),
     ("dataset: {name: cifar10}", "dataset.name", '"cifar10"', "one of digits, mnist, "),
     ("dataset: {name: npz}", "dataset.path", "missing", "the file of the npz data set"),
-    ("dataset: {path: a.npz}", "dataset.path", '"a.npz" next to name digits', "null"),
+    ("dataset: {path: a.npz}", "dataset.path", '"a.npz" next to name "digits"', "null"),
     (
         "base: {train_size: 1001}",
         "experiments.generalization_gap.train_size",
@@ -428,7 +432,7 @@ def test_null_on_the_command_line_is_explained(text: str) -> None:
         load({"experiments": {"evidence": text}})
     assert str(caught.value) == (
         f'experiments.evidence is "{text}": expected a block of key: value lines; --config makes '
-        f"text of {text}: write experiments.evidence: null in a file, for --configfile"
+        f"text of {text}: write experiments: {{evidence: null}} in a file for --configfile"
     )
 
 
@@ -438,3 +442,37 @@ def test_the_number_that_is_proposed_is_one_to_yaml(text: str) -> None:
         load_study(patched({"base": {"momentum": text}}))
     proposed = str(caught.value).partition("write ")[2].partition(",")[0]
     assert yaml.safe_load(proposed) == float(text)
+
+
+ODD = [None, True, [], {}, [None], [[1]], [{}], {"from": 1}, {"from": [], "to": {}}, {"a": None}]
+ODD += ["", "x", "null", "{value}", -1, 0, 1, 0.5, 1e300, 10**30, math.inf, math.nan]
+ODD += [datetime.date(2024, 1, 1), ["x", 1], [0, 0], [1, True], {1: 2}]
+
+
+def places(settings: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of every value in a configuration."""
+    if path:
+        yield path
+    if isinstance(settings, (dict, list)):
+        items = settings.items() if isinstance(settings, dict) else enumerate(settings)
+        for key, inner in items:
+            yield from places(inner, (*path, key))
+
+
+@pytest.mark.parametrize("path", places(STUDY), ids=lambda path: ".".join(map(str, path)))
+def test_any_value_in_any_place_is_accepted_or_refused_in_one_line(
+    path: tuple[str | int, ...],
+) -> None:
+    for value in ODD:
+        settings = deepcopy(STUDY)
+        block: Any = settings
+        for part in path[:-1]:
+            block = block[part]
+        block[path[-1]] = value
+        try:
+            load_study(settings)
+        except ConfigError as error:
+            message = str(error)
+            assert "expected " in message
+            assert "\n" not in message
+            assert "{value}" not in message.replace('"{value}"', "")

@@ -24,7 +24,13 @@ AMBIGUOUS = [
     ("n: [1, 010]\n", 1, "n[1]", "is 010, which YAML reads as an octal number, 8", "write 10"),
     ("n: -07\n", 1, "n", "is -07, which YAML reads as an octal number, -7", "write -7"),
     ("n: 1:00\n", 1, "n", "is 1:00, which YAML reads as a number in base 60, 60", "write 60"),
-    ("n: 1:30.5\n", 1, "n", "a number in base 60, 90.5", '"1:30.5" in quotes'),
+    (
+        "n: 1:30.5\n",
+        1,
+        "n",
+        "is 1:30.5, which YAML reads as a number in base 60, 90.5",
+        '"1:30.5" in quotes',
+    ),
     ("a: &x [1, *x]\n", 1, "a[1]", "contains itself", "remove the alias"),
 ]
 

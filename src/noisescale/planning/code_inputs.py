@@ -13,7 +13,7 @@ from typing import Any
 
 from noisescale.environment import PACKAGE
 
-_MESSAGES = {"errors", "progress", "study.loading", "study.schema", "study.checks"}
+_MESSAGES = {"errors", "progress", "study.checks"}
 """Modules that no result depends on: they say something, or accept or refuse."""
 
 

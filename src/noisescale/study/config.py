@@ -78,7 +78,7 @@ class DatasetBlock(Block):
         if self.name != "npz" and self.path is not None:
             refuse(
                 "path",
-                f"is {{value}} next to name {self.name}",
+                "is {value} next to name {name}",
                 "null, since only npz has a path; set name: npz, or remove the path",
             )
         if self.path is not None and set("{}") & set(str(Path(self.path).expanduser())):
@@ -93,7 +93,7 @@ class DatasetBlock(Block):
 def _refuse_two_budgets(block: BaseBlock | ExperimentBlock) -> None:
     """Refuse a block that says in two ways how long its runs are."""
     if block.updates is not None and block.epochs is not None:
-        said = "is {value} next to updates"
+        said = "is {value} next to updates {updates}"
         refuse("epochs", said, "one of the two; remove one, or set it to null")
 
 
@@ -266,8 +266,9 @@ class _ExperimentsBlock(Block):
 
 def _describe(kind: ExperimentKind) -> str:
     """Return the description of an experiment: its figure, and the fewest values that it needs."""
-    values = f"at least {kind.min_values} values of {kind.label}, " if kind.min_values > 1 else ""
-    return f"{kind.figure}: {values}at least {kind.min_batch_sizes} batch size(s) for each curve."
+    sizes = "1 batch size" if kind.min_batch_sizes == 1 else f"{kind.min_batch_sizes} batch sizes"
+    values = f"{kind.min_values} values of the {kind.label}, and " if kind.min_values > 1 else ""
+    return f"The figure {kind.figure}. It needs {values}{sizes} or more for each curve."
 
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -93,7 +93,10 @@ def one_line(error: ValidationError, settings: Any) -> str:
 def _refusal(path: Path, context: dict[str, Any], settings: Any) -> str:
     """Return the line about what `noisescale.study.config_values.refuse` refused."""
     path, node = _locate((*path, *context["key"]))
-    said = context["said"].replace("{value}", show(_value_at(path, settings)))
+    block = _value_at(path[:-1], settings)
+    names = dict(block) if isinstance(block, Mapping) else {}
+    names["value"] = _value_at(path, settings)
+    said = re.sub(r"\{(\w+)\}", lambda name: show(names.get(name[1])), context["said"])
     remedy = "; add it" if said == "is missing" else ""
     return f"{dotted(path)} {said}: expected {context['expected'] or _words(node) + remedy}"
 
@@ -101,7 +104,12 @@ def _refusal(path: Path, context: dict[str, Any], settings: Any) -> str:
 def _value_at(path: Path, settings: Any) -> Any:
     """Return what a configuration says in a place; None where it says nothing."""
     for part in path:
-        settings = settings.get(part) if isinstance(part, str) else settings[part]
+        if isinstance(settings, Mapping):
+            settings = settings.get(part)
+        elif isinstance(settings, list) and isinstance(part, int):
+            settings = settings[part]
+        else:
+            return None
     return settings
 
 
@@ -193,8 +201,9 @@ def _hint(path: Path, value: Any, node: Node) -> str:
     """Return how to correct a value of the wrong type, where that is not plain to see."""
     types = {branch.get("type") for branch in branches(node, config_schema())}
     if isinstance(value, str) and value.lower() in _NULL_TEXTS:
-        null = f"{dotted(path)}: null"
-        return f"; --config makes text of {value}: write {null} in a file, for --configfile"
+        return (
+            f"; --config makes text of {value}: write {_null_at(path)} in a file for --configfile"
+        )
     if isinstance(value, str) and types & {"number", "integer"}:
         return _number_hint(value, whole="number" not in types)
     if types == {"array"} and not isinstance(value, dict):
@@ -206,6 +215,15 @@ def _hint(path: Path, value: Any, node: Node) -> str:
     if isinstance(value, (list, dict)) and path[0] == "base":
         return "; the base has single values, several stand in an experiment"
     return ""
+
+
+def _null_at(path: Path) -> str:
+    """Return YAML that sets a key to null: experiments: {evidence: null}."""
+    first, *inner = path
+    text = "null"
+    for part in reversed(inner):
+        text = f"{{{part}: {text}}}"
+    return f"{first}: {text}"
 
 
 def _number_hint(text: str, whole: bool) -> str:

@@ -44,7 +44,8 @@ def refuse(key: str | tuple[str | int, ...], said: str, expected: str = "") -> N
     key
         The key that is wrong, relative to the block or value that is validated; may be ``()``.
     said
-        What is wrong, as in "batch_size *is 7*", "*is missing*".
+        What is wrong, as in "is missing", or "is {value} next to name {name}", in which {value} is
+        the value of the key in the configuration, and other names those of keys of its block.
     expected
         What was expected, and the remedy after a semicolon; by default as the type of `key` says.
     """

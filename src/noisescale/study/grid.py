@@ -1,4 +1,4 @@
-"""The grid of runs: what a study trains, which curve wants which run, which shard holds it."""
+"""The grid of runs: what a study trains, and which curves each run is a part of."""
 
 from __future__ import annotations
 
@@ -10,24 +10,15 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
 
+from noisescale.study.experiments import EXPERIMENTS
 from noisescale.study.model import Experiment, Study
 
-SWEPT = {
-    "generalization_gap": "batch_size",
-    "batch_size": "batch_size",
-    "learning_rate": "learning_rate",
-    "train_size": "train_size",
-    "momentum": "momentum",
-    "weight_decay": "weight_decay",
-    "fixed_epochs": "epochs",
-    "label_noise": "label_noise",
-}
-"""The axis along which an experiment's curves differ."""
+SWEPT = {kind.name: kind.swept for kind in EXPERIMENTS.values()}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training. Two runs with equal fields are the same run, whoever wants it."""
+    """One training. Two runs with equal fields are the same run, in whichever experiment."""
 
     hidden: str
     preprocessing: str
@@ -65,7 +56,7 @@ class Run:
 _NAMES = sorted(field.name for field in fields(Run))
 _VALUES = attrgetter(*_NAMES)
 _SETTING = attrgetter(*(field.name for field in fields(Run) if field.name != "seed"))
-"""A plan asks all of its runs, for which `dataclasses.asdict` takes too long."""
+"""Planning reads the fields of every run, for which `dataclasses.asdict` is too slow."""
 
 
 def noise_scale(
@@ -81,13 +72,13 @@ def noise_scale(
 
 @dataclass(frozen=True)
 class Cell:
-    """A run in the place that an experiment gives it.
+    """A run as a part of an experiment.
 
     Attributes
     ----------
     variant
-        Names the values of every further axis along which the experiment varies (neither its
-        own axis, nor batch_size, nor seeds); empty when there is none.
+        Names the values of every further axis along which the experiment varies (other than the
+        swept parameter, batch_size and seeds); empty when there is none.
     epochs
         The budget in epochs when the experiment fixes epochs, else None.
     """
@@ -99,13 +90,13 @@ class Cell:
 
 
 def expand_cells(experiment: Experiment) -> Iterator[Cell]:
-    """Yield every run that an experiment wants, in the order of its axes."""
+    """Yield every run of an experiment, in the order of its axes."""
     names = list(experiment.axes)
-    own = SWEPT[experiment.name]
+    swept = EXPERIMENTS[experiment.name].swept
     further = [
         name
         for name in names
-        if name not in (own, "batch_size", "seeds") and len(experiment.axes[name]) > 1
+        if name not in (swept, "batch_size", "seeds") and len(experiment.axes[name]) > 1
     ]
     batch_sizes = {size: experiment.batch_sizes(size) for size in experiment.axes["train_size"]}
     for values in itertools.product(*experiment.axes.values()):
@@ -113,7 +104,8 @@ def expand_cells(experiment: Experiment) -> Iterator[Cell]:
         variant = ", ".join(f"{name} {setting[name]}" for name in further)
         seed, epochs = setting.pop("seeds"), setting.pop("epochs", None)
         for batch_size in batch_sizes[setting["train_size"]]:
-            # Equal epochs are equally many examples seen, whatever an epoch's remainder.
+            # Equal epochs mean an equal number of examples seen, also where the batch size does
+            # not divide the training set.
             updates = setting.get("updates") or max(
                 1, round(epochs * setting["train_size"] / batch_size)
             )
@@ -122,7 +114,7 @@ def expand_cells(experiment: Experiment) -> Iterator[Cell]:
 
 
 def cells(study: Study) -> list[Cell]:
-    """Return every experiment's runs; a run that two experiments want appears twice."""
+    """Return the runs of every experiment; a run of two experiments appears twice."""
     return [cell for experiment in study.experiments.values() for cell in expand_cells(experiment)]
 
 

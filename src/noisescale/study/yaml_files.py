@@ -96,7 +96,7 @@ def _parse_yaml(path: str | PathLike[str], text: str) -> Any:
             raise ConfigError(f"{path}, line {line}: {key} {problem}")
         return loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise ConfigError(_not_yaml(path, error)) from error
+        raise ConfigError(_not_yaml(path, text, error)) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path}: not YAML that can be read ({error}): expected key: value lines; correct it"
@@ -105,21 +105,16 @@ def _parse_yaml(path: str | PathLike[str], text: str) -> Any:
         loader.dispose()
 
 
-def _not_yaml(path: str | PathLike[str], error: yaml.YAMLError) -> str:
+def _not_yaml(path: str | PathLike[str], text: str, error: yaml.YAMLError) -> str:
     """Return the line about text that is not YAML, or not a single document."""
     mark = getattr(error, "problem_mark", None)
     place = f"{path}, line {mark.line + 1}" if mark else f"{path}"
     problem = getattr(error, "problem", None) or " ".join(str(error).split())
     if "single document" in str(error) or "another document" in problem:
         return f"{place}: a second document begins: expected one; remove the line ---"
-    if "'\\t'" in problem or (mark and _line_has_tab(path, mark.line)):
+    if mark and any("\t" in line for line in text.splitlines()[mark.line : mark.line + 1]):
         return f"{place}: a tab ({problem}): expected spaces, as YAML demands; replace it by spaces"
     return f"{place}: not YAML ({problem}): expected key: value lines; correct it"
-
-
-def _line_has_tab(path: str | PathLike[str], line: int) -> bool:
-    lines = Path(path).read_bytes().split(b"\n")
-    return line < len(lines) and b"\t" in lines[line]
 
 
 def _ambiguities(
