@@ -16,7 +16,7 @@ from noisescale.errors import ConfigError
 from noisescale.study.loading import load_study
 
 WRONG = [
-    # patch, key, value, expectation (or how to mend it)
+    # patch, key, value, expectation (or remedy)
     # -- keys
     ("devise: cpu", "devise", '"cpu"', "did you mean device?"),
     ("base: {lerning_rate: 1}", "base.lerning_rate", "is 1", "did you mean learning_rate?"),
@@ -459,7 +459,7 @@ def places(settings: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[st
             yield from places(inner, (*path, key))
 
 
-@pytest.mark.parametrize("path", places(STUDY), ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize("path", list(places(STUDY)), ids=lambda path: ".".join(map(str, path)))
 def test_any_value_in_any_place_is_accepted_or_refused_in_one_line(
     path: tuple[str | int, ...],
 ) -> None:

@@ -1,4 +1,4 @@
-"""The grid: who wants which run, and where it is kept."""
+"""The grid: which runs an experiment has, and in which shard each is."""
 
 import dataclasses
 import hashlib
@@ -33,7 +33,7 @@ def experiment(name, batch_size=(4, 8, "full"), **axes):
 def test_the_noise_scale_is_the_papers():
     assert noise_scale(0.1, 1000, 30) == pytest.approx(0.1 * (1000 / 30 - 1))
     assert noise_scale(0.1, 1000, 30, 0.9) == pytest.approx(10 * noise_scale(0.1, 1000, 30))
-    assert noise_scale(0.1, 1000, 1000, 0.9) == 0, "full batches make no noise"
+    assert noise_scale(0.1, 1000, 1000, 0.9) == 0, "full batches have no noise"
 
 
 def test_an_experiment_trains_every_combination():
@@ -64,7 +64,7 @@ def test_a_range_of_batch_sizes_ends_at_the_training_set():
     assert BatchRange(4, 32, 1).resolve(10) == [4, 8, 10]
 
 
-def test_a_run_that_two_experiments_want_is_trained_once():
+def test_a_run_of_two_experiments_is_trained_once():
     study = synthetic_study()
     counts = Counter(cell.run.run_id for cell in cells(study))
     assert max(counts.values()) > 1
@@ -92,7 +92,7 @@ def test_every_field_is_part_of_a_runs_identity():
 
 
 def test_a_runs_name_is_the_digest_of_its_fields_as_json():
-    """What files on disk are named and matched by, computed another way."""
+    """Files on disk are matched by it; here it is computed in another way."""
     for run in unique_runs(synthetic_study(seeds=2)):
         text = json.dumps(dataclasses.asdict(run), sort_keys=True)
         assert run.run_id == hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -104,7 +104,7 @@ def test_a_runs_setting_is_all_but_its_seed():
     assert dataclasses.replace(run, seed=7).setting == run.setting
 
 
-def test_a_runs_shard_depends_on_itself_alone():
+def test_the_shard_of_a_run_depends_only_on_the_run():
     run = next(expand_cells(experiment("momentum", momentum=[0.0, 0.9]))).run
     bands = {1: "1-7", 7: "1-7", 8: "8-63", 64: "64-511", 512: "512-4095"}
     for batch_size, band in bands.items():
@@ -112,7 +112,7 @@ def test_a_runs_shard_depends_on_itself_alone():
         assert shard == f"train_size~64-511/batch_size~{band}/seeds~10-19"
 
 
-def test_shards_hold_every_wanted_run_once():
+def test_every_run_is_in_exactly_one_shard():
     study = synthetic_study()
     held = [run.run_id for runs in assign_shards(study).values() for run in runs]
     assert sorted(held) == sorted(run.run_id for run in unique_runs(study))

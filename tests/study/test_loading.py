@@ -51,10 +51,10 @@ def test_a_preset_depends_on_nothing_that_shapes_the_default_grid(path: Path) ->
     assert set(DEFAULT["experiments"]) <= set(stated)
     for name, block in DEFAULT["experiments"].items():
         assert stated[name] is None or set(block) <= set(stated[name]), name
-    # Nothing of a range in config.yaml is left within a range of the preset.
-    alone = load_study(preset)
+    # No part of a range in config.yaml remains in a range of the preset.
+    separate = load_study(preset)
     merged = load_study(patched(preset, config=DEFAULT))
-    assert (merged.experiments, merged.evidence) == (alone.experiments, alone.evidence)
+    assert (merged.experiments, merged.evidence) == (separate.experiments, separate.evidence)
 
 
 def test_the_smoke_preset_has_every_experiment_and_fits_mnist_too() -> None:
@@ -77,7 +77,7 @@ def test_null_leaves_an_experiment_out() -> None:
     assert study.evidence is None
 
 
-def test_null_takes_back_what_a_lower_file_has_set() -> None:
+def test_null_removes_what_an_earlier_file_has_set() -> None:
     study = load(
         in_experiment("batch_size", "updates: 99, learning_rate: 3"),
         in_experiment("batch_size", "updates: null, learning_rate: null"),
@@ -88,7 +88,7 @@ def test_null_takes_back_what_a_lower_file_has_set() -> None:
     assert study.experiments["batch_size"].batch_sizes(100) == [1, 2, 5, 10, 22, 46, 100]
 
 
-def test_a_config_may_be_of_ordered_dicts_and_tuples_and_is_left_as_it_is() -> None:
+def test_a_config_may_have_ordered_dicts_and_tuples_and_is_not_changed() -> None:
     config = OrderedDict(
         (k, OrderedDict(v) if isinstance(v, dict) else v) for k, v in STUDY.items()
     )
@@ -225,7 +225,7 @@ def test_a_range_of_batch_sizes_ends_at_the_training_set_of_each_curve() -> None
 @pytest.mark.parametrize(
     ("base", "own", "other"), [("updates", "epochs", "updates"), ("epochs", "updates", "epochs")]
 )
-def test_an_experiments_budget_stands_in_for_the_bases(base: str, own: str, other: str) -> None:
+def test_an_experiments_budget_replaces_the_bases(base: str, own: str, other: str) -> None:
     study = load(f"base: {{updates: null, {base}: 5}}", in_experiment("momentum", f"{own}: [7, 9]"))
     assert study.experiments["momentum"].axes[own] == [7, 9]
     assert other not in study.experiments["momentum"].axes

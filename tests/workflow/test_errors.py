@@ -36,6 +36,26 @@ def test_a_wrong_config_is_one_line_and_leaves_nothing_behind(fresh, patch, part
     assert not (fresh.folder / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("base: {updates: 7}\nbase: {seeds: 3}\n", ("own.yaml, line 2", "base is there twice")),
+        ("base: {updates: 0200}\n", ("own.yaml, line 1", "base.updates", "0200", "128")),
+    ],
+)
+def test_a_file_that_can_be_read_in_two_ways_is_one_line(fresh, text, parts):
+    """Snakemake itself accepts it and would use one of the two."""
+    (fresh.folder / "own.yaml").write_text(text)
+    fresh.options = (*fresh.options, "own.yaml")
+    one_line(fresh("--dry-run"), *parts)
+    assert not (fresh.folder / "results").exists()
+
+
+def test_null_on_the_command_line_is_one_line(fresh):
+    call = fresh("--dry-run", "--config", "experiments={evidence: null}")
+    one_line(call, "experiments.evidence", "--config makes text of null", "{evidence: null}")
+
+
 def test_a_missing_data_file_is_named(fresh):
     fresh.settings["dataset"] = {"name": "npz", "path": "mine.npz"}
     one_line(fresh(), "mine.npz")

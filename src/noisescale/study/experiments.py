@@ -41,7 +41,7 @@ class LawVariable:
 
 @dataclass(frozen=True)
 class ExperimentKind:
-    """What is known of an experiment beside its values.
+    """What is known of an experiment, apart from its values.
 
     Attributes
     ----------

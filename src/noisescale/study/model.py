@@ -1,4 +1,4 @@
-"""The design of a study as plain data: what `config.yaml` says, checked and completed."""
+"""A study as plain data: what the configuration says, checked and with all defaults filled in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DatasetSpec:
 class BatchRange:
     """Batch sizes spaced evenly in log2 between two ends (``stop=None``: the training set).
 
-    The range ends at the training set where that is smaller than ``stop``.
+    The range ends at the size of the training set where that is smaller than ``stop``.
     """
 
     start: int
@@ -51,7 +51,7 @@ class BatchRange:
 class Experiment:
     """One block of the study: every combination of its axes' values is trained.
 
-    `axes` holds a list for each of hidden, preprocessing, train_size, learning_rate, momentum,
+    `axes` has a list for each of hidden, preprocessing, train_size, learning_rate, momentum,
     weight_decay, label_noise, seeds, and exactly one of updates and epochs.
     """
 
@@ -68,7 +68,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class EvidenceSpec:
-    """The sweep of Part I: logistic regression on two classes over the prior's precision."""
+    """Part I: logistic regression on two classes, over the precision of the prior."""
 
     classes: list[int]
     pool: str
@@ -104,7 +104,7 @@ class Study:
     statistics: Statistics
 
     def to_json(self) -> str:
-        """Return the study as JSON text; `from_json` is its inverse."""
+        """Return the study as JSON text, which `from_json` reads."""
         return dumps_verified(asdict(self), indent=1, sort_keys=True)
 
     @classmethod
@@ -114,7 +114,7 @@ class Study:
         Raises
         ------
         ValueError, KeyError, TypeError, AttributeError
-            The text is damaged, or something else.
+            The text is damaged, or not that of a study.
         """
         d = loads_verified(text)
         return cls(
@@ -134,7 +134,7 @@ class Study:
         Raises
         ------
         RecordError
-            The file is missing, damaged, or something else.
+            The file is missing or damaged, or not that of a study.
         """
         try:
             return cls.from_json(Path(path).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Shards: the runs that one job trains and one file holds."""
+"""Shards: a shard is the runs that one job trains and one file contains."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from noisescale.study.grid import Run, unique_runs
 from noisescale.study.model import Study
 
 BAND = 8
-"""Shards hold training-set and batch sizes within a factor of eight: 1-7, 8-63, 64-511, …
+"""A shard has training set sizes and batch sizes within a factor of eight: 1-7, 8-63, 64-511, …
 
-Coarse, as starting a job costs seconds of importing torch; a study that is spread over many cores
-or nodes makes shards finer by their seeds.
+This is coarse, since starting a job takes seconds for the import of torch; a study that is spread
+over many cores or nodes makes its shards smaller by `seeds_per_shard`.
 """
 
 
 def shard_name(run: Run, seeds_per_shard: int) -> str:
-    """Return the name of the shard (job and file) that holds a run.
+    """Return the name of the shard (job and file) of a run.
 
-    It depends on the run (and `seeds_per_shard`) alone, so that editing the grid never moves a run
+    It depends only on the run and on `seeds_per_shard`, so that editing the grid never moves a run
     to another file.
     """
     first = run.seed // seeds_per_shard * seeds_per_shard
@@ -31,8 +31,8 @@ def shard_name(run: Run, seeds_per_shard: int) -> str:
 
 
 SHARD_PATTERN = r"train_size~\d+-\d+/batch_size~\d+-\d+/seeds~\d+-\d+"
-"""What all names of shards look like. Not a list of them: Snakemake goes through a wildcard's
-pattern for every job, which would make planning quadratic in their number."""
+"""The pattern of all names of shards. It is not a list of them: Snakemake matches the pattern of a
+wildcard for every job, which would make planning quadratic in their number."""
 
 
 @cache
@@ -52,9 +52,9 @@ def assign_shards(study: Study) -> dict[str, list[Run]]:
 
 
 def shard_runs(study: Study, shard: str) -> list[Run]:
-    """Return the runs of one shard, as `assign_shards` does, without making those of other seeds.
+    """Return the runs of one shard, as `assign_shards` does, without those of other seeds.
 
-    So what one job costs beside its training does not grow with the number of seeds.
+    So the time that a job needs before its training does not grow with the number of seeds.
     """
     first, last = map(int, shard.rpartition("~")[2].split("-"))
     own = {
@@ -69,6 +69,6 @@ def shard_runs(study: Study, shard: str) -> list[Run]:
 
 
 def runs_digest(runs: list[Run]) -> str:
-    """Return a short name of a set of runs, whatever their order."""
+    """Return a digest of a set of runs, which does not depend on their order."""
     text = "".join(sorted(run.run_id for run in runs))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
