@@ -26,11 +26,12 @@ from sklearn.datasets import load_digits
 
 from noisescale.data.dataset import Dataset
 from noisescale.data.preprocessing import preprocess
+from noisescale.models.registry import architecture_of
 from noisescale.numerics import NUMERICS_VERSION
 from noisescale.study.grid import Run
-from noisescale.training.devices import prepare_torch
+from noisescale.training.device_dataset import to_device
 from noisescale.training.loop import TrainingLoop
-from noisescale.training.problem import to_device
+from noisescale.training.torch_settings import prepare_torch
 
 PATH = Path(__file__).parents[1] / "training/golden/numerics.json"
 COMMAND = "PYTHONPATH=src python tests/helpers/golden.py"
@@ -137,15 +138,18 @@ def train_all() -> dict[str, dict[str, object]]:
     dataset = digits()
     results: dict[str, dict[str, object]] = {}
     for name, runs in trainings().items():
-        data = to_device(preprocess(dataset, runs[0].preprocessing), "cpu")
+        preprocessed = preprocess(dataset, runs[0].preprocessing)
+        data = to_device(preprocessed, "cpu", architecture_of(runs[0]))
         loop = TrainingLoop(data, runs, EVALUATIONS_PER_DECADE)
         while not loop.over:
             loop.step()
-        weights = loop._training.stack.weights.numpy()
+        weights = loop.training.model.weights.numpy()
         sample = weights[:, :: max(1, weights.shape[1] * len(weights) // _SAMPLED_WEIGHTS)]
         curves = loop.curves()
         results[name] = {
-            "curves": [[list(astuple(point)) for point in curve.points] for curve in curves],
+            "curves": [
+                [list(astuple(evaluation)) for evaluation in curve.evaluations] for curve in curves
+            ],
             "diverged_at": [curve.diverged_at for curve in curves],
             "weights": hashlib.sha256(np.ascontiguousarray(weights)).hexdigest(),
             "sample": sample.astype(float).ravel().tolist(),

@@ -31,8 +31,8 @@ def test_a_whole_study_is_the_same_on_a_cluster_and_here(on_cluster, tmp_path):
 def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     on_cluster.edit(
         "src/noisescale/training/job.py",
-        "    wanted = runs_of(study, shard)\n",
-        "    wanted = runs_of(study, shard)\n"
+        "    identity = RunIdentity.of(study, dataset.digest)\n",
+        "    identity = RunIdentity.of(study, dataset.digest)\n"
         f'    if "{FIRST}" in shard:\n'
         '        raise RecordError("a fault for the test")\n',
     )
