@@ -111,7 +111,7 @@ def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, a
     on_cluster.ends_well()
     # It is killed at once, without the time to write down the last seconds' work.
     if blow is not run_out_of_memory:
-        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
     assert table(on_cluster).equals(expected)
 
 
@@ -140,7 +140,7 @@ def test_ctrl_c_cancels_the_jobs_and_the_next_call_goes_on_where_they_were(on_cl
     on_cluster.let_go()
     on_cluster.ends_well()
     for shard in on_cluster.held():
-        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
     assert table(on_cluster).equals(expected)
 
 

@@ -1,4 +1,4 @@
-"""How runs are cut into stacks, and how several stacks are trained at the same time."""
+"""How runs are packed into stacks, and how several stacks are trained at the same time."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def test_stacks_are_of_about_equal_size():
 
 
 class Machine:
-    """Trains at most `most` runs at a time; more are out of its memory."""
+    """Has memory for at most `most` runs at a time."""
 
     def __init__(self, most):
         self.most, self.held, self.trained = most, 0, []
@@ -26,38 +26,39 @@ class Machine:
 
 
 class Fake:
-    """A loop of three pieces, which takes half of its memory with each of the first two."""
+    """A loop of three steps that allocates half of its memory in each of the first two."""
 
     def __init__(self, machine, runs):
-        self.machine, self.runs, self.seconds, self.pieces = machine, runs, 0.0, 0
+        self.machine, self.runs, self.seconds, self.steps = machine, runs, 0.0, 0
         self.over = False
 
     def step(self):
-        if self.pieces < 2:
+        if self.steps < 2:
             if self.machine.held + len(self.runs) / 2 > self.machine.most:
                 raise self.machine.error
             self.machine.held += len(self.runs) / 2
-        self.pieces += 1
-        self.over = self.pieces == 3
+        self.steps += 1
+        self.over = self.steps == 3
         if self.over:
             self.machine.held -= len(self.runs)
             self.machine.trained.append((self.runs, self.seconds))
 
     def snapshot(self):
-        return self.pieces
+        return self.steps
 
     def curves(self):
         return [run * 10 for run in self.runs]
 
     def abandon(self):
-        assert self.pieces < 2
-        self.machine.held -= self.pieces * len(self.runs) / 2
+        assert self.steps < 2
+        self.machine.held -= self.steps * len(self.runs) / 2
 
 
 class Diary(Checkpointer):
-    """Keeps all snapshots."""
+    """Records all snapshots."""
 
     def __init__(self):
+        super().__init__()
         self.pages = []
 
     def due(self):
@@ -69,14 +70,15 @@ class Diary(Checkpointer):
 
 @pytest.mark.parametrize("at_once", [1, 3, 9])
 @pytest.mark.parametrize("most", [1, 3, 4, 100])
-def test_every_run_is_trained_once_however_small_the_memory(most, at_once, capsys):
+def test_every_run_is_trained_once_however_small_the_memory(most, at_once, caplog):
+    caplog.set_level("INFO")
     machine = Machine(most)
     stacks = split_evenly(list(range(23)), 6)
     found = list(run_concurrently(stacks, machine.begin, at_once, Checkpointer(), "cpu"))
     assert sorted(curve for part in found for curve in part) == [10 * run for run in range(23)]
     assert machine.held == 0
     if most < 6:
-        assert "runs side by side" in capsys.readouterr().err
+        assert "continuing with stacks of" in caplog.text
 
 
 def _beyond_tensors(code):
@@ -93,7 +95,7 @@ def _beyond_tensors(code):
     ],
     ids=["linear algebra", "a graph"],
 )
-def test_memory_that_something_else_lacks_is_memory_too(error):
+def test_other_errors_of_a_full_memory_are_treated_in_the_same_way(error):
     machine = Machine(2)
     machine.error = error
     found = list(run_concurrently([[1, 2, 3], [4, 5]], machine.begin, 2, Checkpointer(), "cpu"))
@@ -109,12 +111,12 @@ def test_other_errors_end_the_training(error):
     assert raised.value is error
 
 
-def test_a_run_that_does_not_fit_alone_fails():
+def test_a_single_run_that_does_not_fit_is_an_error():
     with pytest.raises(torch.OutOfMemoryError):
         list(run_concurrently([[1, 2]], Machine(0).begin, 2, Checkpointer(), "cpu"))
 
 
-def test_all_that_are_in_training_are_kept():
+def test_all_stacks_in_training_are_stored():
     diary = Diary()
     list(run_concurrently([[1, 2], [3], [4]], Machine(9).begin, 2, diary, "cpu"))
     assert [[runs for runs, _ in page] for page in diary.pages][:4] == [
@@ -124,7 +126,7 @@ def test_all_that_are_in_training_are_kept():
         [[1, 2], [3]],
     ]
     assert diary.pages[-1] == []
-    updates = [pieces for page in diary.pages for runs, pieces in page if runs == [1, 2]]
+    updates = [steps for page in diary.pages for runs, steps in page if runs == [1, 2]]
     assert updates == sorted(updates) and max(updates) == 2
 
 
@@ -144,5 +146,5 @@ def test_the_times_of_all_stacks_add_up_to_the_time_that_passes():
         )
     )
     passed = time.perf_counter() - started
-    # Each lacks its last piece, which it has made when it writes down its time.
+    # Each lacks its last step, in which it records its time.
     assert 0.06 <= sum(seconds for _, seconds in machine.trained) <= passed
