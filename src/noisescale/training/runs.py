@@ -12,7 +12,8 @@ from functools import cache
 from noisescale.cost.estimate import run_seconds, training_seconds
 from noisescale.data.dataset import Dataset, dataset_shape
 from noisescale.data.preprocessing import preprocess
-from noisescale.models.registry import architecture_name, get_architecture
+from noisescale.models.architecture import Architecture
+from noisescale.models.registry import architecture_of
 from noisescale.progress import Progress
 from noisescale.study.grid import Run
 from noisescale.training.device_dataset import DeviceDataset, to_device
@@ -112,9 +113,8 @@ def train_runs(
     to_train = [run for stack in stacks for run in stack]
 
     @cache
-    def device_dataset(architecture: str, preprocessing: str) -> DeviceDataset:
-        preprocessed = preprocess(dataset, preprocessing)
-        return to_device(preprocessed, device, get_architecture(architecture))
+    def device_dataset(architecture: Architecture, preprocessing: str) -> DeviceDataset:
+        return to_device(preprocess(dataset, preprocessing), device, architecture)
 
     work = training_seconds(to_train, shape, evaluations_per_decade, gpu=False)
     with Progress(len(to_train), label, "runs", work=work) as progress:
@@ -122,7 +122,7 @@ def train_runs(
         def begin(stack: list[Run]) -> TrainingLoop:
             seconds_per_run = run_seconds(stack[0], shape, evaluations_per_decade)
             return TrainingLoop(
-                device_dataset(architecture_name(stack[0]), stack[0].preprocessing),
+                device_dataset(architecture_of(stack[0]), stack[0].preprocessing),
                 stack,
                 evaluations_per_decade,
                 lambda runs: progress(runs, work=runs * seconds_per_run),
