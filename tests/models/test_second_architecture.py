@@ -1,4 +1,4 @@
-"""Another architecture than the perceptron is trained by the same training, through the registry."""
+"""An architecture other than the perceptron is trained once it is registered."""
 
 import dataclasses
 

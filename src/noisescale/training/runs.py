@@ -7,7 +7,6 @@ the checkpoint of its shard.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from noisescale.cost.estimate import run_seconds, training_seconds
 from noisescale.data.dataset import Dataset, dataset_shape
@@ -112,9 +111,13 @@ def train_runs(
     stacks = [stack for stack in unfinished if stack]
     to_train = [run for stack in stacks for run in stack]
 
-    @cache
-    def device_dataset(architecture: Architecture, preprocessing: str) -> DeviceDataset:
-        return to_device(preprocess(dataset, preprocessing), device, architecture)
+    datasets: dict[tuple[Architecture, str], DeviceDataset] = {}
+
+    def device_dataset(run: Run) -> DeviceDataset:
+        key = architecture, preprocessing = architecture_of(run), run.preprocessing
+        if key not in datasets:
+            datasets[key] = to_device(preprocess(dataset, preprocessing), device, architecture)
+        return datasets[key]
 
     work = training_seconds(to_train, shape, evaluations_per_decade, gpu=False)
     with Progress(len(to_train), label, "runs", work=work) as progress:
@@ -122,7 +125,7 @@ def train_runs(
         def begin(stack: list[Run]) -> TrainingLoop:
             seconds_per_run = run_seconds(stack[0], shape, evaluations_per_decade)
             return TrainingLoop(
-                device_dataset(architecture_of(stack[0]), stack[0].preprocessing),
+                device_dataset(stack[0]),
                 stack,
                 evaluations_per_decade,
                 lambda runs: progress(runs, work=runs * seconds_per_run),
