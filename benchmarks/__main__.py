@@ -24,7 +24,8 @@ from benchmarks.case import Case
 from benchmarks.measure import compare
 from benchmarks.roofline import measure
 from noisescale.cost.estimate import stack_size
-from noisescale.training.devices import device_name, prepare_torch
+from noisescale.training.devices import device_name
+from noisescale.training.torch_settings import prepare_torch
 
 BATCH_SIZES = [1, 4, 16, 64, 128, 256, 1000]
 FOLDER = Path("results/benchmark")

@@ -10,9 +10,10 @@ import torch
 
 from noisescale.data.dataset import Dataset
 from noisescale.models.mlp.initialization import initial_weights
+from noisescale.models.registry import get_architecture
 from noisescale.study.catalog import Shape
 from noisescale.study.grid import Run
-from noisescale.training.problem import DeviceDataset, to_device
+from noisescale.training.device_dataset import DeviceDataset, to_device
 from noisescale.training.shuffling import permutations
 
 LEARNING_RATE = 0.01
@@ -115,4 +116,4 @@ def made_up(shape: Shape, device: str) -> DeviceDataset:
         return x, draw.integers(shape.n_classes, size=n)
 
     data = Dataset("", *split(shape.n_train), *split(shape.n_test), shape.n_classes, digest="")
-    return to_device(data, device)
+    return to_device(data, device, get_architecture("mlp"))

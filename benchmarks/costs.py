@@ -19,12 +19,12 @@ from scipy.optimize import nnls
 from benchmarks.case import made_up
 from noisescale.cost.estimate import stack_size
 from noisescale.cost.machine_speed import REFERENCE_SECONDS, machine_speed
-from noisescale.models.mlp.cost import evaluation_work, update_work
+from noisescale.models.registry import architecture_of
 from noisescale.study.catalog import Shape
 from noisescale.study.grid import Run
-from noisescale.training.devices import prepare_torch
-from noisescale.training.problem import DeviceDataset
+from noisescale.training.device_dataset import DeviceDataset
 from noisescale.training.stack_training import StackTraining
+from noisescale.training.torch_settings import prepare_torch
 
 SHAPES = [(64, "100", 1000), (784, "100", 1000), (784, "800", 1000), (784, "800", 10_000)]
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
@@ -39,7 +39,7 @@ def main() -> None:
     rows = []
     for n_inputs, hidden, train_size in SHAPES:
         shape = Shape(n_inputs, 10, train_size, N_TEST)
-        problem = made_up(shape, "cpu")
+        data = made_up(shape, "cpu")
         for momentum in MOMENTA:
             for batch_size in BATCH_SIZES:
                 run = Run(
@@ -54,11 +54,15 @@ def main() -> None:
                     updates=10_000,
                     seed=0,
                 )
+                architecture = architecture_of(run)
                 size = stack_size(run, shape, "cpu", 0)
-                update, evaluation = measure(problem, run, size)
+                update, evaluation = measure(data, run, size)
                 name = f"{n_inputs}-{hidden}-10, N {train_size}, B {batch_size}, m {momentum}"
-                rows.append((name, update_work(run, shape, size), update / size))
-            rows.append((f"{name}: evaluation", evaluation_work(run, shape), evaluation / size))
+                rows.append(
+                    (name, architecture.update_work(run, shape, size, "cpu"), update / size)
+                )
+                work = architecture.evaluation_work(run, shape)
+                rows.append((f"{name}: evaluation", work, evaluation / size))
 
     seconds = np.array([measured for *_, measured in rows])
     work = np.array([astuple(work) for _, work, _ in rows])
@@ -70,9 +74,9 @@ def main() -> None:
     print(f"REFERENCE_SECONDS = {REFERENCE_SECONDS / machine_speed():.3g}")
 
 
-def measure(problem: DeviceDataset, run: Run, size: int) -> tuple[float, float]:
+def measure(data: DeviceDataset, run: Run, size: int) -> tuple[float, float]:
     """Return the best times of an update and of an evaluation of a stack, in seconds."""
-    training = StackTraining(problem, [run] * size)
+    training = StackTraining(data, [run] * size)
     n = 16
     best = [float("inf"), float("inf")]
     while True:

@@ -1,4 +1,6 @@
-"""How long a whole study would take here, from a part of it: ``python -m benchmarks.extrapolate --help``.
+"""How long a whole study would take on this machine, extrapolated from a part of it.
+
+Usage: ``python -m benchmarks.extrapolate --help``.
 
 Trains every n-th of a study's stacks, in the order of their sizes and costs, for two shares of
 their updates, on made-up data of the size of the real ones; and, on a GPU, records what its time
@@ -30,13 +32,14 @@ from noisescale.planning.plan import Plan
 from noisescale.storage.files import write_text
 from noisescale.study.grid import Run, unique_runs
 from noisescale.study.loading import load_study
-from noisescale.training.devices import device_name, prepare_torch
+from noisescale.training.device_dataset import DeviceDataset
+from noisescale.training.devices import device_name
 from noisescale.training.loop import TrainingLoop
-from noisescale.training.packing import AT_ONCE, pack
-from noisescale.training.problem import DeviceDataset
+from noisescale.training.packing import CONCURRENT_STACKS, pack
 from noisescale.training.scheduler import run_concurrently
 from noisescale.training.stack_training import StackTraining
 from noisescale.training.state import Checkpointer
+from noisescale.training.torch_settings import prepare_torch
 
 SHARES = (0.04, 0.12)
 """Of a stack's updates: between the two, what a stack takes once, such as its set-up, is lost."""
@@ -82,21 +85,21 @@ def part(plan: Plan, every: int, device: str) -> Part:
 
 
 def seconds_of(
-    stacks: list[list[Run]], share: float, problem: DeviceDataset, per_decade: int, at_once: int
+    stacks: list[list[Run]], share: float, data: DeviceDataset, per_decade: int, at_once: int
 ) -> float:
     """Return how long stacks take for a share of their updates."""
     cut = [[replace(run, updates=round(share * run.updates)) for run in stack] for stack in stacks]
 
     def begin(stack: list[Run]) -> TrainingLoop:
-        return TrainingLoop(problem, stack, per_decade)
+        return TrainingLoop(data, stack, per_decade)
 
     started = time.perf_counter()
-    for _ in run_concurrently(cut, begin, at_once, Checkpointer(), problem.x.device.type):
+    for _ in run_concurrently(cut, begin, at_once, Checkpointer(), data.x.device.type):
         pass
     return time.perf_counter() - started
 
 
-def profile(stacks: list[list[Run]], problem: DeviceDataset) -> dict[str, float]:
+def profile(stacks: list[list[Run]], data: DeviceDataset) -> dict[str, float]:
     """Return the seconds of a GPU's kernels in all updates of stacks, by kind."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as recording
@@ -105,7 +108,7 @@ def profile(stacks: list[list[Run]], problem: DeviceDataset) -> dict[str, float]
     stream = torch.cuda.Stream()
     for stack in stacks:
         with torch.cuda.stream(stream):
-            training = StackTraining(problem, stack)
+            training = StackTraining(data, stack)
             training.advance(4 * PROFILED_UPDATES)
             training.advance(8 * PROFILED_UPDATES)
             torch.cuda.synchronize()
@@ -133,8 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
     study = load_study(options.configfile)
     plan = Plan(study, Path())
     prepare_torch(1)
-    some, problem = part(plan, options.every, device), made_up(plan.shape, device)
-    at_once = options.at_once or AT_ONCE[device]
+    some, data = part(plan, options.every, device), made_up(plan.shape, device)
+    at_once = options.at_once or CONCURRENT_STACKS[device]
     result = {
         "made": made("python -m benchmarks.extrapolate", device_name(device)),
         "study": study.name,
@@ -148,7 +151,7 @@ def main(arguments: list[str] | None = None) -> None:
     for precision in options.precisions:
         prepare_torch(1, precision)
         short, long = (
-            seconds_of(some.stacks, share, problem, study.evaluations_per_decade, at_once)
+            seconds_of(some.stacks, share, data, study.evaluations_per_decade, at_once)
             for share in SHARES
         )
         slope = (long - short) / (SHARES[1] - SHARES[0])
@@ -161,7 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
         }
         print(json.dumps({precision: found}), file=sys.stderr)
         if device == "cuda":
-            kernels = profile(some.stacks, problem)
+            kernels = profile(some.stacks, data)
             found["kernels"] = {kind: some.scale * taken for kind, taken in kernels.items()}
         result[precision] = found
     text = json.dumps(result, indent=1)

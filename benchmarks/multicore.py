@@ -1,4 +1,4 @@
-"""All cores of a machine at once: a study beside scripts: ``python -m benchmarks.multicore --help``.
+"""All cores of a machine at once, a study and scripts: ``python -m benchmarks.multicore --help``.
 
 A study trains networks on every core, each with one thread. A script trains a network with all
 cores, as torch does unless it is told otherwise; whoever has many to train may start one for each.
@@ -31,7 +31,7 @@ from benchmarks.case import Case
 from benchmarks.measure import check
 from benchmarks.rendering import made, rows
 from noisescale.cost.estimate import stack_size
-from noisescale.training.devices import prepare_torch
+from noisescale.training.torch_settings import prepare_torch
 
 BATCH_SIZES = [1, 4, 16, 32, 64, 256, 1000]
 PEERS = (peers.Usual, peers.Indexed)

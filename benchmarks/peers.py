@@ -13,8 +13,9 @@ from torch import nn
 from benchmarks.case import LEARNING_RATE, SEEDS, Case
 from noisescale.data.dataset import Dataset
 from noisescale.data.randomness import subset
+from noisescale.models.registry import get_architecture
+from noisescale.training.device_dataset import to_device
 from noisescale.training.devices import on_stream
-from noisescale.training.problem import to_device
 from noisescale.training.stack_training import StackTraining
 
 
@@ -50,7 +51,9 @@ class Ours(Contender):
         data = Dataset("random", *case.data, *case.data, case.sizes[-1], digest="")
         self.stream = torch.cuda.Stream() if device == "cuda" else None
         with on_stream(self.stream):
-            self.training = StackTraining(to_device(data, device), case.runs)
+            self.training = StackTraining(
+                to_device(data, device, get_architecture("mlp")), case.runs
+            )
 
     def advance(self, updates: int) -> None:
         with on_stream(self.stream):
@@ -58,8 +61,8 @@ class Ours(Contender):
             self.training.drop_diverged()
 
     def weights(self) -> list[np.ndarray]:
-        layers = [layer[0].cpu().numpy() for layer in self.training.stack.layers]
-        layers[0] = layers[0][: self.training.problem.n_inputs + 1]
+        layers = [layer[0].cpu().numpy() for layer in self.training.model.layers]
+        layers[0] = layers[0][: self.training.data.n_inputs + 1]
         return layers
 
 

@@ -12,7 +12,7 @@ def one_thread():
     """As in a training job: with several threads, how a product is split depends on the stack."""
     import torch
 
-    from noisescale.training.devices import prepare_torch
+    from noisescale.training.torch_settings import prepare_torch
 
     before = torch.get_num_threads()
     prepare_torch(1)

@@ -42,8 +42,8 @@ def test_a_contender_that_trains_otherwise_is_refused():
     class Slower(peers.Ours):
         def __init__(self, case, device):
             super().__init__(case, device)
-            self.training.stack.learning_rate.mul_(0.9)
-            self.training.stack._bind()
+            self.training.model.learning_rate.mul_(0.9)
+            self.training.model._prepare_buffers()
 
     with pytest.raises(AssertionError, match="layer 0 is off by"):
         check(Slower(CASE, "cpu"), CASE)

@@ -1,4 +1,4 @@
-"""Networks, minibatches, and the usual way to train them, which the engine is compared with."""
+"""Networks, minibatches, and the usual way to train them, as a reference."""
 
 import itertools
 
@@ -8,7 +8,7 @@ INPUTS, CLASSES, BATCH, STEPS = 12, 5, 7, 40
 
 
 def problem(runs, hidden, dtype, batch_size=BATCH):
-    """Random initial layers, minibatches and labels for a stack of `runs` networks."""
+    """Return random initial layers, minibatches and labels for a stack of `runs` networks."""
     draw = torch.Generator().manual_seed(1)
     sizes = [INPUTS, *hidden, CLASSES]
     layers = [

@@ -1,9 +1,14 @@
-"""Trainings of small stacks, to their end or killed in the midst."""
+"""Trainings of small stacks, finished or killed on the way."""
 
 import dataclasses
 
+import numpy as np
+import torch
+
+from noisescale.models.mlp.stack import prepare_inputs
 from noisescale.study.grid import Run
 from noisescale.training.checkpoint import Checkpoint
+from noisescale.training.device_dataset import DeviceDataset
 from noisescale.training.loop import TrainingLoop
 from noisescale.training.scheduler import run_concurrently
 from noisescale.training.state import Checkpointer
@@ -26,7 +31,7 @@ def run(**fields):
     return dataclasses.replace(RUN, **fields)
 
 
-FORMULATIONS = {
+STRATEGIES = {
     "two hidden layers": {"hidden": "19x37", "batch_size": 1, "momentum": 0.0, "updates": 60},
     "weight decay": {"weight_decay": 0.01},
     "momentum 0": {"momentum": 0.0},
@@ -34,38 +39,59 @@ FORMULATIONS = {
     "dual": {"train_size": 9, "batch_size": 9},
     "dual, blocks": {"train_size": 9, "batch_size": 2, "momentum": 0.5},
 }
+"""Runs for each way to train the first layer, on the six inputs of `clouds`."""
 
 
-def train(problem, runs, evaluations_per_decade, progress=lambda runs: None, checkpointer=None):
+def clouds(device="cpu", n_test=300):
+    """Return three overlapping clouds of points, 200 to train on."""
+    draw = np.random.default_rng(0)
+    centres = draw.normal(size=(3, 6))
+
+    def points(n):
+        y = draw.integers(3, size=n)
+        x = (centres[y] + 0.5 * draw.normal(size=(n, 6))).astype(np.float32)
+        return prepare_inputs(x, "cpu").to(device), torch.tensor(y)
+
+    (x, y), (x_test, y_test) = points(200), points(n_test)
+    return DeviceDataset(x, y, x_test, y_test.to(device), n_inputs=6, n_classes=3)
+
+
+def padded(data):
+    """Return a data set with a column of zeros, as inputs are padded on a GPU."""
+    x, x_test = (torch.nn.functional.pad(x, (0, 1)) for x in (data.x, data.x_test))
+    return dataclasses.replace(data, x=x, x_test=x_test)
+
+
+def train_stack(data, runs, evaluations_per_decade, progress=lambda runs: None, checkpointer=None):
     """Return the learning curves of runs of one stack key."""
     checkpointer = checkpointer or Checkpointer()
 
     def begin(runs):
-        return TrainingLoop(problem, runs, evaluations_per_decade, progress, checkpointer)
+        return TrainingLoop(data, runs, evaluations_per_decade, progress, checkpointer)
 
-    return next(run_concurrently([runs], begin, 1, checkpointer, problem.x.device.type))
+    return next(run_concurrently([runs], begin, 1, checkpointer, data.x.device.type))
 
 
 class Killed(BaseException):
-    pass
+    """Takes the place of a kill of the process."""
 
 
-class Doomed(Checkpoint):
-    """Is due at its `lives`-th question, and its process killed right after it has written."""
+class KilledAfterWrite(Checkpoint):
+    """Is due when asked for the `questions`-th time; the process is killed right after writing."""
 
-    lives = 1
+    questions = 1
 
     def due(self):
-        self.lives -= 1
-        return self.lives <= 0
+        self.questions -= 1
+        return self.questions <= 0
 
     def _write(self, stacks):
         super()._write(stacks)
         raise Killed
 
 
-def same(curves, others):
-    """Compare curves but for the time that they took."""
+def same_curves(curves, others):
+    """Return whether learning curves are equal, except for the time that they took."""
     return [dataclasses.replace(c, seconds=0) for c in curves] == [
         dataclasses.replace(c, seconds=0) for c in others
     ]

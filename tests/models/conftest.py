@@ -1,4 +1,4 @@
-"""What all tests of the engine share."""
+"""What all tests of the perceptron share."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from noisescale.models.mlp import input_layer
 
 @pytest.fixture(autouse=True, params=["in the cache", "beyond it"])
 def size(request, monkeypatch):
-    """A first layer beyond the cache is updated in parts."""
+    """Test first layers within the cache, and beyond it, which are updated in parts."""
     if request.param == "beyond it":
         monkeypatch.setattr(input_layer, "_CACHED", 20)

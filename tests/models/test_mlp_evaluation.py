@@ -1,13 +1,15 @@
-"""When runs are evaluated, and the numbers that come out."""
+"""When runs are evaluated, and the accuracies and cross-entropies that result."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from noisescale.models.mlp.evaluation import evaluate
 from noisescale.models.mlp.network import forward
 from noisescale.study.schedule import evaluation_updates
+from noisescale.training.evaluation import LabelledExamples, evaluate
 
 
 def test_evaluations_are_log_spaced_from_the_initial_weights_to_the_last_update():
@@ -18,8 +20,21 @@ def test_evaluations_are_log_spaced_from_the_initial_weights_to_the_last_update(
     assert points[-1] == 10_000 and np.all(abs(np.log10(ratios) - 0.2) < 0.03)
 
 
+class Stack:
+    """As much of a `StackedModel` as is evaluated."""
+
+    def __init__(self, layers):
+        self.layers, self.widest = layers, 7
+
+    def __len__(self):
+        return len(self.layers[0])
+
+    def predictor(self):
+        return partial(forward, layers=self.layers)
+
+
 def networks(stack, n):
-    """Random networks, examples, and labels of which each class is there."""
+    """Return random networks, examples, and labels with examples of each class."""
     draw = torch.Generator().manual_seed(0)
     layers = [torch.randn(stack, *s, generator=draw) / 2 for s in ((5, 6), (7, 3))]
     y = torch.randint(3, (stack, n), generator=draw)
@@ -30,18 +45,25 @@ def networks(stack, n):
 @pytest.mark.parametrize("n", [5, 5000])
 def test_accuracy_and_cross_entropy_are_those_of_scikit_learn(n):
     layers, x, y, _ = networks(2, n)
-    accuracy, cross_entropy = evaluate(layers, x, y[:1])
+    ((accuracy, cross_entropy),) = evaluate(Stack(layers), LabelledExamples(x, y[:1]))
     for run, logits in enumerate(forward(x, layers)):
         probabilities = logits.double().softmax(1).numpy()
         assert accuracy[run] == accuracy_score(y[0], probabilities.argmax(1))
         assert cross_entropy[run] == pytest.approx(log_loss(y[0], probabilities), rel=1e-5)
 
 
-def test_each_network_may_have_examples_and_labels_of_its_own():
+def test_networks_may_be_evaluated_on_different_examples_and_labels():
     layers, x, y, draw = networks(3, 2500)
     members = torch.stack([torch.randperm(2500, generator=draw) for _ in range(3)])
-    together = evaluate(layers, x, y, members)
+    shared, individual = evaluate(
+        Stack(layers), LabelledExamples(x, y[:1]), LabelledExamples(x, y, members)
+    )
     for run in range(3):
-        one = [layer[run : run + 1] for layer in layers]
-        alone = evaluate(one, x[members[run]], y[run : run + 1])
-        assert [values[run] for values in together] == [values[0] for values in alone]
+        one = Stack([layer[run : run + 1] for layer in layers])
+        first, second = evaluate(
+            one,
+            LabelledExamples(x, y[:1]),
+            LabelledExamples(x[members[run]], y[run : run + 1]),
+        )
+        assert [values[run] for values in shared] == [values[0] for values in first]
+        assert [values[run] for values in individual] == [values[0] for values in second]

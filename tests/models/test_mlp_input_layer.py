@@ -1,4 +1,4 @@
-"""The first layer's dual and blocks of updates: other ways to the same weights."""
+"""The first layer's dual and its blocks of updates lead to the same weights."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ RATES = torch.tensor([0.02, 0.1, 0.5], dtype=torch.float64)
 def train(
     dual, longest, momentum, hidden, batch_size, dtype=torch.float64, epochs=4, chosen=(0, 1, 2)
 ):
-    """Train a stack of runs with training sets of their own; yield it after each epoch."""
+    """Train a stack of runs with different training sets; yield it after each epoch."""
     rows = torch.tensor(chosen)
     layers = [w[rows].to(dtype) for w in problem(RUNS, hidden, torch.float64)[0]]
     x, y, members = examples(dtype)
@@ -45,8 +45,8 @@ def train(
         n = source.epoch_updates
         finite_signal = torch.empty(n, len(rows), dtype=dtype)
         done = 0
-        portions = source.portions(epoch * n, (epoch + 1) * n, longest)
-        for block in (block for portion in portions for block in source.gather(portion)):
+        groups = source.groups(epoch * n, (epoch + 1) * n, longest)
+        for block in (block for group in groups for block in source.gather(group)):
             stack.advance(block, finite_signal[done : done + block.updates])
             done += block.updates
         yield stack, finite_signal
@@ -83,19 +83,19 @@ def peers(momentum, hidden, batch_size, epochs=4):
 )
 @pytest.mark.parametrize("hidden", [[9], [9, 6]])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_every_way_makes_the_updates_of_autograd_with_torch_optim_sgd(
+def test_all_ways_make_the_updates_of_autograd_with_torch_optim_sgd(
     dual, batch_size, longest, hidden, momentum
 ):
-    ours = train(dual, longest, momentum, hidden, batch_size)
-    for (stack, _), models in zip(ours, peers(momentum, hidden, batch_size), strict=True):
+    trained = train(dual, longest, momentum, hidden, batch_size)
+    for (stack, _), models in zip(trained, peers(momentum, hidden, batch_size), strict=True):
         for run, model in enumerate(models):
-            for mine, theirs in zip(stack.layers, model.layers(), strict=True):
-                torch.testing.assert_close(mine[run], theirs, rtol=1e-9, atol=1e-11)
+            for ours, theirs in zip(stack.layers, model.layers(), strict=True):
+                torch.testing.assert_close(ours[run], theirs, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("longest", [1, 6])
-def test_the_dual_loses_no_precision_to_the_weights_themselves(longest, monkeypatch):
-    """In float32, after many updates: both are as far from the float64 result."""
+def test_the_dual_is_about_as_precise_as_the_primal(longest, monkeypatch):
+    """In float32, after many updates, both are about as far from the float64 result."""
     monkeypatch.setitem(globals(), "RATES", torch.tensor([0.001, 0.003, 0.01]))
 
     def final(dual, dtype):
@@ -109,7 +109,7 @@ def test_the_dual_loses_no_precision_to_the_weights_themselves(longest, monkeypa
 
 @pytest.mark.parametrize("dual", [False, True])
 @pytest.mark.parametrize("longest", [1, 4])
-def test_dropping_networks_leaves_the_others_as_they_were(dual, longest):
+def test_dropping_networks_does_not_change_the_others(dual, longest):
     whole, cut = (train(dual, longest, 0.9, [9], 2, torch.float32) for _ in range(2))
     kept = torch.tensor([False, True, True])
     (stack, _), (other, _) = next(whole), next(cut)
@@ -121,7 +121,7 @@ def test_dropping_networks_leaves_the_others_as_they_were(dual, longest):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("dual", [False, True])
-def test_a_layer_goes_on_after_networks_are_dropped_and_after_it_is_restored(dual, momentum):
+def test_a_layer_trains_on_after_networks_are_dropped_and_after_it_is_restored(dual, momentum):
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(3, TRAIN, INPUTS, generator=draw)
     w = torch.randn(3, INPUTS, 9, generator=draw)
@@ -133,21 +133,21 @@ def test_a_layer_goes_on_after_networks_are_dropped_and_after_it_is_restored(dua
         d = 0.1 * layer.outputs(Block(examples, nothing, positions[chosen], 1))
         layer.update(Block(examples, nothing, positions[chosen], 1), d)
 
-    def made():
+    def new_layer():
         start = w.clone()
         return Dual(start, momentum, x, torch.arange(3)) if dual else Primal(start, momentum)
 
     every = torch.tensor([True, True, True])
     kept = torch.tensor([False, True, True])
-    whole, cut, later = made(), made(), made()
+    whole, cut, restored = new_layer(), new_layer(), new_layer()
     for layer in (whole, cut):
         update(layer, every)
-    for name, value in later.state().items():
+    for name, value in restored.state().items():
         value.copy_(whole.state()[name])
     cut.select(kept)
-    for layer, chosen in ((whole, every), (cut, kept), (later, every)):
+    for layer, chosen in ((whole, every), (cut, kept), (restored, every)):
         update(layer, chosen)
-    assert torch.equal(later.weights, whole.weights)
+    assert torch.equal(restored.weights, whole.weights)
     assert torch.equal(cut.weights, whole.weights[kept])
 
 
@@ -155,7 +155,9 @@ def test_a_layer_goes_on_after_networks_are_dropped_and_after_it_is_restored(dua
 @pytest.mark.parametrize(("batch_size", "longest"), [(1, 1), (1, 8), (2, 3), (TRAIN, 1)])
 @pytest.mark.parametrize("hidden", [9, 800])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_one_network_alone_is_the_same_to_the_last_bit(dual, batch_size, longest, hidden, momentum):
+def test_a_stack_of_one_network_is_the_same_to_the_last_bit(
+    dual, batch_size, longest, hidden, momentum
+):
     def weights(chosen):
         how = (dual, longest, momentum, [hidden], batch_size, torch.float32)
         *_, (stack, _) = train(*how, chosen=chosen)
@@ -170,8 +172,10 @@ def test_one_network_alone_is_the_same_to_the_last_bit(dual, batch_size, longest
 @pytest.mark.parametrize("outputs", [200, 300, 800])
 @pytest.mark.parametrize("decay", [None, torch.tensor([0.1, 0.2, 0.3])], ids=["", "decay"])
 @pytest.mark.parametrize(("batch_size", "updates"), [(1, 1), (1, 2), (3, 1), (32, 1), (8, 4)])
-def test_one_large_layer_alone_is_the_same_to_the_last_bit(decay, outputs, batch_size, updates):
-    """With as many inputs as MNIST has, so in several parts."""
+def test_a_large_layer_is_the_same_to_the_last_bit_in_every_stack(
+    decay, outputs, batch_size, updates
+):
+    """With as many inputs as MNIST has, and so in several parts."""
     if decay is not None:
         updates, batch_size = 1, updates * batch_size
     draw = torch.Generator().manual_seed(0)
@@ -193,7 +197,9 @@ def test_one_large_layer_alone_is_the_same_to_the_last_bit(decay, outputs, batch
 
 
 @pytest.mark.parametrize("dual", [False, True])
-def test_the_probe_tells_the_update_of_a_block_at_which_a_network_diverges(dual, monkeypatch):
+def test_the_finite_signal_shows_the_update_of_a_block_at_which_a_network_diverges(
+    dual, monkeypatch
+):
     monkeypatch.setitem(globals(), "RATES", torch.tensor([0.1, 1e30, 0.1], dtype=torch.float64))
     _, one_by_one = next(train(dual, 1, 0.0, [9], 1, torch.float32))
     _, in_blocks = next(train(dual, 8, 0.0, [9], 1, torch.float32))

@@ -1,4 +1,4 @@
-"""The engine's hand-written updates against torch.autograd and torch.optim.SGD."""
+"""The perceptron's updates, written out, are those of torch.autograd and torch.optim.SGD."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def step(stack, x, y):
-    """One update of each network on its own minibatch; the finite_signal's value for each."""
+    """Update each network with a minibatch; return the finite signal."""
     positions = torch.arange(x.shape[1]).expand(x.shape[:2])
     finite_signal = torch.empty(1, len(stack), dtype=x.dtype)
     stack.advance(Block(x, one_hot(y, x.dtype), positions, updates=1), finite_signal)
@@ -43,7 +43,7 @@ def test_every_step_equals_autograd_with_torch_optim_sgd(momentum, weight_decay,
                 torch.testing.assert_close(ours[run], theirs, rtol=1e-9, atol=1e-11)
 
 
-def test_networks_of_one_stack_have_their_own_learning_rate_and_weight_decay():
+def test_networks_of_one_stack_may_differ_in_learning_rate_and_weight_decay():
     layers, x, y = problem(4, [9], torch.float64)
     learning_rates = torch.tensor([0.1, 0.1, 0.2, 0.2], dtype=torch.float64)
     decay = torch.tensor([0.0, 0.1, 0.0, 0.1], dtype=torch.float64)
@@ -62,9 +62,7 @@ def test_networks_of_one_stack_have_their_own_learning_rate_and_weight_decay():
 @pytest.mark.parametrize("hidden", [37, 800])
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 33, 128])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_a_network_is_the_same_to_the_last_bit_whatever_it_is_stacked_with(
-    momentum, batch_size, hidden
-):
+def test_a_network_is_the_same_to_the_last_bit_in_every_stack(momentum, batch_size, hidden):
     layers, x, y = problem(6, [hidden], torch.float32, batch_size)
 
     def weights(chosen):
@@ -79,7 +77,7 @@ def test_a_network_is_the_same_to_the_last_bit_whatever_it_is_stacked_with(
         assert torch.equal(weights(chosen), together[chosen])
 
 
-def test_dropping_a_network_leaves_the_others_as_they_were():
+def test_dropping_a_network_does_not_change_the_others():
     layers, x, y = problem(3, [9], torch.float32)
     rate, decay = torch.full((3,), 0.1), torch.full((3,), 0.01)
     whole, cut = (StackedMLP(layers, rate, decay, 0.9, BATCH) for _ in range(2))
@@ -93,7 +91,7 @@ def test_dropping_a_network_leaves_the_others_as_they_were():
     assert torch.equal(whole.weights[kept], cut.weights)
 
 
-def test_a_step_tells_by_a_value_that_is_not_finite_when_a_network_diverges():
+def test_the_finite_signal_is_not_finite_from_the_divergence_of_a_network_on():
     layers, x, y = problem(2, [9], torch.float32)
     rate = torch.tensor([0.1, 1e30])
     stack = StackedMLP(layers, rate, torch.zeros(2), 0.0, BATCH)

@@ -16,8 +16,9 @@ from noisescale.cost.estimate import START_SECONDS, training_seconds
 from noisescale.data.dataset import load_dataset
 from noisescale.data.prepare import prepare_dataset
 from noisescale.errors import RecordError
+from noisescale.models.mlp.architecture import MLP
 from noisescale.models.mlp.cost import run_bytes
-from noisescale.models.mlp.strategy import stack_key
+from noisescale.models.registry import stack_key
 from noisescale.numerics import NUMERICS_VERSION
 from noisescale.planning import plan as plans
 from noisescale.planning.code_inputs import digest, source_files
@@ -97,11 +98,11 @@ def test_a_complete_study_has_nothing_to_train(plan):
 def test_planning_looks_at_each_run_once_and_estimates_each_setting_once(monkeypatch):
     """So that it grows as the number of runs, not faster, and little with the number of seeds."""
     digests, works = [], []
-    run_id, update_work = Run.run_id.func, estimate.update_work
+    run_id, update_work = Run.run_id.func, MLP.update_work
     counted = cached_property(lambda run: digests.append(run) or run_id(run))
     counted.__set_name__(Run, "run_id")
     monkeypatch.setattr(Run, "run_id", counted)
-    monkeypatch.setattr(estimate, "update_work", lambda *a: works.append(a) or update_work(*a))
+    monkeypatch.setattr(MLP, "update_work", lambda *a: works.append(a) or update_work(*a))
     # Sizes of their own: estimates are kept for as long as the process lives.
     monkeypatch.setattr(Plan, "shape", Shape(n_test=123))
     plan = Plan(synthetic_study(seeds=30), Path("nowhere"))

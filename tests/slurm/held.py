@@ -8,12 +8,12 @@ import os
 import time
 from pathlib import Path
 
-from noisescale.training.checkpoint import Checkpoint
+from noisescale.training import checkpoint
 
 FOLDER = Path("held")
 
 
-class Journal(Checkpoint):
+class Checkpoint(checkpoint.Checkpoint):
     """Once something is trained, says so and waits for the file ``go``, or for being stopped."""
 
     said = False

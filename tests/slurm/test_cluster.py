@@ -31,8 +31,8 @@ def test_a_whole_study_is_the_same_on_a_cluster_and_here(on_cluster, tmp_path):
 def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     on_cluster.edit(
         "src/noisescale/training/job.py",
-        "    wanted = runs_of(study, shard)\n",
-        "    wanted = runs_of(study, shard)\n"
+        "    identity = RunIdentity.of(study, dataset.digest)\n",
+        "    identity = RunIdentity.of(study, dataset.digest)\n"
         f'    if "{FIRST}" in shard:\n'
         '        raise RecordError("a fault for the test")\n',
     )
@@ -111,7 +111,7 @@ def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, a
     on_cluster.ends_well()
     # It is killed at once, without the time to write down the last seconds' work.
     if blow is not run_out_of_memory:
-        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
     assert table(on_cluster).equals(expected)
 
 
@@ -140,7 +140,7 @@ def test_ctrl_c_cancels_the_jobs_and_the_next_call_goes_on_where_they_were(on_cl
     on_cluster.let_go()
     on_cluster.ends_well()
     for shard in on_cluster.held():
-        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
     assert table(on_cluster).equals(expected)
 
 

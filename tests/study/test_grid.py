@@ -46,7 +46,7 @@ def test_an_experiment_trains_every_combination():
 def test_further_axes_become_variants_of_the_figure():
     cells = list(expand_cells(experiment("momentum", momentum=[0.0, 0.9], hidden=["10", "20x5"])))
     assert {cell.variant for cell in cells} == {"hidden 10", "hidden 20x5"}
-    assert next(c.run for c in cells if c.variant == "hidden 20x5").widths == [20, 5]
+    assert next(c.run for c in cells if c.variant == "hidden 20x5").hidden == "20x5"
 
 
 def test_equal_epochs_are_equally_many_examples_seen_at_every_batch_size():

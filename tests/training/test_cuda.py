@@ -4,17 +4,27 @@ import contextlib
 import dataclasses
 import gc
 
-import numpy as np
 import pytest
 import torch
-from helpers.trained import FORMULATIONS, Doomed, Killed, run, same, train
+from helpers.trained import (
+    STRATEGIES,
+    Killed,
+    KilledAfterWrite,
+    clouds,
+    padded,
+    run,
+    same_curves,
+    train_stack,
+)
 
-from noisescale.training.devices import prepare_torch
+from noisescale.results.identity import RunIdentity
 from noisescale.training.gpu import gpu_usable
 from noisescale.training.loop import TrainingLoop
-from noisescale.training.problem import DeviceDataset
 from noisescale.training.scheduler import run_concurrently
 from noisescale.training.state import Checkpointer
+from noisescale.training.torch_settings import prepare_torch
+
+IDENTITY = RunIdentity(1, "these", 5, "float32")
 
 pytestmark = [
     pytest.mark.gpu,
@@ -29,46 +39,30 @@ def float32():
     prepare_torch(1)
 
 
-def problem(device):
-    """Three overlapping clouds of points."""
-    draw = np.random.default_rng(0)
-    centres = draw.normal(size=(3, 6))
-
-    def points(n):
-        y = draw.integers(3, size=n)
-        x = centres[y] + 0.5 * draw.normal(size=(n, 6))
-        x = torch.tensor(np.c_[x, np.ones(n)], dtype=torch.float32)
-        return x.to(device), torch.tensor(y)
-
-    x, y = points(200)
-    x_test, y_test = points(300)
-    return DeviceDataset(x, y, x_test, y_test.to(device), n_classes=3)
-
-
-@pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
-def test_trainings_are_those_of_the_cpu_but_for_rounding(fields):
+@pytest.mark.parametrize("fields", STRATEGIES.values(), ids=STRATEGIES)
+def test_trainings_are_those_of_the_cpu_up_to_rounding(fields):
     runs = [
         run(seed=seed, learning_rate=rate, label_noise=noise, **fields)
         for seed in (0, 1)
         for rate, noise in ((0.05, 0.0), (0.2, 0.4), (1e20, 0.0))
     ]
-    there, here = (train(problem(device), runs, 5) for device in ("cuda", "cpu"))
+    there, here = (train_stack(clouds(device), runs, 5) for device in ("cuda", "cpu"))
     for gpu, cpu in zip(there, here, strict=True):
         assert gpu.diverged_at == cpu.diverged_at
-        for a, b in zip(gpu.points, cpu.points, strict=True):
+        for a, b in zip(gpu.evaluations, cpu.evaluations, strict=True):
             assert a.update == b.update
             assert a.test_accuracy == pytest.approx(b.test_accuracy, abs=0.02)
-            # Once it diverges, a training makes much of a rounding error.
+            # A training that diverges amplifies rounding errors.
             if cpu.diverged_at is None or b.update < cpu.diverged_at:
                 assert a.test_cross_entropy == pytest.approx(b.test_cross_entropy, rel=1e-2)
 
 
-def test_a_large_stack_trains_each_run_as_alone_but_for_rounding():
+def test_a_large_stack_trains_each_run_as_a_stack_of_one_does_up_to_rounding():
     runs = [run(seed=seed, learning_rate=0.05) for seed in range(300)]
-    together = train(problem("cuda"), runs, 5)
+    together = train_stack(clouds("cuda"), runs, 5)
     for one in (0, 150, 299):
-        (alone,) = train(problem("cuda"), [runs[one]], 5)
-        a, b = together[one].points[-1], alone.points[-1]
+        (alone,) = train_stack(clouds("cuda"), [runs[one]], 5)
+        a, b = together[one].evaluations[-1], alone.evaluations[-1]
         assert a.train_cross_entropy == pytest.approx(b.train_cross_entropy, rel=1e-2)
 
 
@@ -76,61 +70,61 @@ def test_a_large_stack_trains_each_run_as_alone_but_for_rounding():
     torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0),
     reason="needs a GPU that has TF32",
 )
-def test_tf32_changes_a_training_a_little_and_only_where_it_is_wanted():
-    """Its factors have 10 bits of precision: a relative error of some 1e-3."""
+def test_tf32_changes_a_training_a_little_and_only_where_it_is_set():
+    """Its factors have 10 bits of precision: a relative error of about 1e-3."""
     runs = [run(hidden="256", learning_rate=0.05)]
-    (exact,), (again,) = (train(problem("cuda"), runs, 5) for _ in range(2))
+    (exact,), (again,) = (train_stack(clouds("cuda"), runs, 5) for _ in range(2))
     prepare_torch(1, "tf32")
-    (coarse,) = train(problem("cuda"), runs, 5)
-    a, b, c = (curve.points[-1].train_cross_entropy for curve in (exact, again, coarse))
+    (coarse,) = train_stack(clouds("cuda"), runs, 5)
+    a, b, c = (curve.evaluations[-1].train_cross_entropy for curve in (exact, again, coarse))
     assert a == b != c == pytest.approx(a, rel=0.05)
 
 
-@pytest.mark.parametrize("fields", FORMULATIONS.values(), ids=FORMULATIONS)
+@pytest.mark.parametrize("fields", STRATEGIES.values(), ids=STRATEGIES)
 def test_a_stack_killed_after_every_block_ends_in_the_same_curves(tmp_path, fields):
-    here = problem("cuda")
+    here = clouds("cuda")
     rates = (0.05, 1e2, 1e20)
     runs = [run(seed=s, learning_rate=rate, **fields) for s in (0, 1) for rate in rates]
-    undisturbed, curves = train(here, runs, 5), None
+    undisturbed, curves = train_stack(here, runs, 5), None
     while curves is None:
         with contextlib.suppress(Killed):
-            curves = train(here, runs, 5, checkpointer=Doomed(tmp_path / "checkpoint", {}, runs))
-    assert same(curves, undisturbed)
+            checkpoint = KilledAfterWrite(tmp_path / "checkpoint", IDENTITY, runs)
+            curves = train_stack(here, runs, 5, checkpointer=checkpoint)
+    assert same_curves(curves, undisturbed)
 
 
 def test_stacks_on_several_streams_are_those_of_one_at_a_time():
-    """Of different shapes, on padded inputs, with runs that diverge on the way."""
-    unpadded = problem("cuda")
-    x, x_test = (torch.nn.functional.pad(x, (0, 1)) for x in (unpadded.x, unpadded.x_test))
-    padded = dataclasses.replace(unpadded, x=x, x_test=x_test, padding=1)
+    """With different shapes, padded inputs, and runs that diverge on the way."""
+    data = padded(clouds("cuda"))
     stacks = [
         [
             run(seed=seed, learning_rate=rate, **fields | {"batch_size": size})
             for seed in (0, 1, 2)
             for rate in (0.05, 1e2, 1e20)
         ]
-        for fields in FORMULATIONS.values()
+        for fields in STRATEGIES.values()
         for size in (fields.get("batch_size", 15), 3)
     ]
 
     def curves(at_once):
         def begin(runs):
-            return TrainingLoop(padded, runs, 5)
+            return TrainingLoop(data, runs, 5)
 
-        made = run_concurrently(stacks, begin, at_once, Checkpointer(), "cuda")
-        return {curve.run: curve for part in made for curve in part}
+        finished = run_concurrently(stacks, begin, at_once, Checkpointer(), "cuda")
+        return {curve.run: curve for part in finished for curve in part}
 
     one, several = curves(1), curves(8)
     runs = [run for stack in stacks for run in stack]
-    assert same([several[run] for run in runs], [one[run] for run in runs])
+    assert same_curves([several[run] for run in runs], [one[run] for run in runs])
 
 
 def test_a_plan_finds_the_gpu():
     assert gpu_usable()
 
 
-def test_where_memory_lacks_fewer_and_smaller_stacks_make_the_same_curves_but_for_rounding(capsys):
-    """Of runs that take 100 MB each, 8 to a stack: four of these do not fit in 2 GB."""
+def test_fewer_and_smaller_stacks_on_a_small_memory_give_the_same_curves_up_to_rounding(caplog):
+    """Runs take 100 MB each and are 8 to a stack: four stacks do not fit in 2 GB."""
+    caplog.set_level("INFO")
     stacks = [
         [run(seed=seed, learning_rate=rate, hidden="3500x3500", updates=40) for seed in (0, 1)]
         for rate in (0.0002, 0.0004, 0.001, 0.002)
@@ -139,14 +133,14 @@ def test_where_memory_lacks_fewer_and_smaller_stacks_make_the_same_curves_but_fo
         [dataclasses.replace(one, label_noise=noise) for one in stack for noise in (0, 0.1, 0.2, 1)]
         for stack in stacks
     ]
-    here = problem("cuda")
+    here = clouds("cuda")
 
     def curves():
         def begin(runs):
             return TrainingLoop(here, runs, 2)
 
-        made = run_concurrently(stacks, begin, 4, Checkpointer(), "cuda")
-        return {curve.run: curve for part in made for curve in part}
+        finished = run_concurrently(stacks, begin, 4, Checkpointer(), "cuda")
+        return {curve.run: curve for part in finished for curve in part}
 
     ample = curves()
     gc.collect()
@@ -157,8 +151,8 @@ def test_where_memory_lacks_fewer_and_smaller_stacks_make_the_same_curves_but_fo
         scarce = curves()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert "out of memory" in capsys.readouterr().err
+    assert "out of memory" in caplog.text
     assert scarce.keys() == ample.keys()
     for one, curve in ample.items():
-        a, b = curve.points[-1], scarce[one].points[-1]
+        a, b = curve.evaluations[-1], scarce[one].evaluations[-1]
         assert a.train_cross_entropy == pytest.approx(b.train_cross_entropy, rel=1e-2, abs=1e-3)

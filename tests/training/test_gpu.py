@@ -11,7 +11,7 @@ from noisescale.training.gpu import gpu_usable
 
 
 class Driver:
-    """A CUDA driver with so many GPUs, of such a version."""
+    """A CUDA driver with `count` GPUs that supports a version of CUDA."""
 
     def __init__(self, count=1, version=99000, status=0):
         self.count, self.version, self.status = count, version, status
@@ -30,15 +30,15 @@ class Driver:
 
 @pytest.fixture
 def driver(monkeypatch):
-    """Installs a driver, or none."""
+    """Return a function that installs a driver, or none."""
     for name in ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
 
-    def install(there):
+    def install(installed):
         def load(name):
-            if there is None:
+            if installed is None:
                 raise OSError(f"{name}: cannot open shared object file")
-            return there
+            return installed
 
         monkeypatch.setattr(gpu.ctypes, "CDLL", load)
 
@@ -50,7 +50,7 @@ def test_it_agrees_with_torch_on_this_machine():
 
 
 @pytest.mark.parametrize(
-    ("there", "usable"),
+    ("installed", "usable"),
     [
         (None, False),
         (Driver(), True),
@@ -60,9 +60,9 @@ def test_it_agrees_with_torch_on_this_machine():
     ],
     ids=["no driver", "a GPU", "no GPU", "no device", "old driver"],
 )
-def test_a_gpu_needs_a_driver_as_new_as_torch(driver, monkeypatch, there, usable):
+def test_a_gpu_needs_a_driver_as_new_as_torch(driver, monkeypatch, installed, usable):
     monkeypatch.setattr(gpu, "_cuda_of_torch", lambda: 12)
-    driver(there)
+    driver(installed)
     assert gpu_usable() == usable
 
 
@@ -72,7 +72,7 @@ def test_a_torch_without_cuda_finds_none(driver, monkeypatch):
     assert not gpu_usable()
 
 
-def test_a_slurm_job_that_was_given_none_has_none(driver, monkeypatch):
+def test_a_slurm_job_without_a_gpu_finds_none(driver, monkeypatch):
     monkeypatch.setattr(gpu, "_cuda_of_torch", lambda: 12)
     driver(Driver())
     monkeypatch.setenv("SLURM_JOB_ID", "1")
@@ -84,6 +84,8 @@ def test_a_slurm_job_that_was_given_none_has_none(driver, monkeypatch):
 def test_the_version_of_cuda_is_read_without_importing_torch():
     built_with = int((torch.version.cuda or "0").split(".")[0])
     assert gpu._cuda_of_torch() == built_with
-    code = "from noisescale.training import gpu; gpu._cuda_of_torch(); import sys; assert 'torch' not in "
-    code += "sys.modules"
+    code = (
+        "import sys; from noisescale.training import gpu; gpu._cuda_of_torch(); "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

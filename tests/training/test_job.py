@@ -1,4 +1,4 @@
-"""The training job: trains what is missing, keeps what is sound, of the same data and engine."""
+"""The training job: trains the runs that a shard's file lacks and keeps its other rows."""
 
 import dataclasses
 import signal
@@ -20,8 +20,8 @@ from noisescale.results.schemas import RUNS
 from noisescale.storage.tables import read_metadata, read_table
 from noisescale.study.model import DatasetSpec, Experiment
 from noisescale.study.shards import assign_shards
-from noisescale.training import job as shard
-from noisescale.training import packing
+from noisescale.training import job as training_job
+from noisescale.training import runs as training_runs
 from noisescale.training.checkpoint import Checkpoint
 from noisescale.training.devices import choose_device
 from noisescale.training.job import train_stage
@@ -67,13 +67,13 @@ def job(tmp_path, data, monkeypatch):
         train_stage(study_path, data, name, output, threads=1)
         return read_table(output, RUNS).to_pandas(), read_metadata(output)
 
-    original = packing.TrainingLoop
+    original = training_runs.TrainingLoop
 
-    def counting(problem, runs, *arguments, **options):
+    def counting(data, runs, *arguments, **options):
         trained.extend(runs)
-        return original(problem, runs, *arguments, **options)
+        return original(data, runs, *arguments, **options)
 
-    monkeypatch.setattr(packing, "TrainingLoop", counting)
+    monkeypatch.setattr(training_runs, "TrainingLoop", counting)
     run.output, run.trained = output, lambda: len(trained)
     return run
 
@@ -115,14 +115,14 @@ def test_a_run_trained_later_equals_one_trained_at_once(job):
     assert grown.equals(at_once)
 
 
-def test_runs_that_are_no_longer_wanted_stay_in_the_file(job):
+def test_runs_that_the_study_no_longer_has_stay_in_the_file(job):
     before, _ = job(study())
     after, metadata = job(study(seeds=(0,)))
     assert [job["trained"] for job in metadata["jobs"]] == [8]
     assert runs_of(after) == runs_of(before)
 
 
-def test_another_engine_or_other_data_train_all_anew(job, monkeypatch):
+def test_with_another_arithmetic_or_other_data_all_runs_are_trained_again(job, monkeypatch):
     job(study())
     monkeypatch.setattr(identity, "NUMERICS_VERSION", 2)
     _, metadata = job(study())
@@ -133,21 +133,21 @@ def test_another_engine_or_other_data_train_all_anew(job, monkeypatch):
     def other(path):
         return dataclasses.replace(original(path), digest="other data")
 
-    monkeypatch.setattr(shard, "load_dataset", other)
+    monkeypatch.setattr(training_job, "load_dataset", other)
     _, metadata = job(study())
     assert [job["trained"] for job in metadata["jobs"]] == [8]
     assert job.trained() == 8
 
 
-def test_other_points_of_the_learning_curves_train_all_anew(job):
-    """Else one curve would have points that another lacks."""
+def test_with_other_points_of_the_learning_curves_all_runs_are_trained_again(job):
+    """Otherwise one curve would have points that another lacks."""
     job(study())
     table, _ = job(dataclasses.replace(study(seeds=(0, 1, 2)), evaluations_per_decade=1))
     assert job.trained() == 12
     assert all(list(rows["update"]) == [0, 1, 10, 20] for _, rows in table.groupby("run_id"))
 
 
-def test_products_of_another_precision_train_all_anew(job):
+def test_with_products_of_another_precision_all_runs_are_trained_again(job):
     job(study())
     _, metadata = job(dataclasses.replace(study(), precision="tf32"))
     assert job.trained() == 8 and metadata["precision"] == "tf32"
@@ -160,16 +160,17 @@ def test_a_shard_that_lacks_nothing_is_left_as_it_is(job):
     assert job.trained() == 0 and job.output.read_bytes() == before
 
 
-def test_a_damaged_shard_is_trained_anew(job, capsys):
+def test_a_damaged_shard_is_trained_again(job, caplog):
+    caplog.set_level("INFO")
     job(study())
     job.output.write_bytes(job.output.read_bytes()[:-100])
     _, metadata = job(study())
     assert [job["trained"] for job in metadata["jobs"]] == [8]
     assert job.trained() == 8
-    assert "damaged or truncated" in capsys.readouterr().err
+    assert "damaged or truncated" in caplog.text
 
 
-def test_a_job_that_is_stopped_goes_on_to_the_same_table(job, monkeypatch):
+def test_a_job_that_is_stopped_and_resumed_leads_to_the_same_table(job, monkeypatch):
     undisturbed, _ = job(study())
     job.output.unlink()
     checkpoint = Path(f"{job.output}.checkpoint")
@@ -208,7 +209,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def stage(tmp_path, data):
-    """Start the training job of a study's one shard, with a checkpoint that is often written."""
+    """Start the training job of a study's only shard, with a checkpoint that is written often."""
 
     def start(study, name):
         study_path = tmp_path / "study.json"
@@ -228,7 +229,7 @@ def long(study):
     return dataclasses.replace(study, experiments={"learning_rate": longer})
 
 
-def test_a_training_that_is_killed_outright_goes_on_to_the_same_table(job, stage):
+def test_a_job_that_is_killed_and_resumed_leads_to_the_same_table(job, stage):
     undisturbed, _ = job(long(study()))
     job.output.unlink()
     checkpoint = Path(f"{job.output}.checkpoint")
@@ -246,7 +247,7 @@ def test_a_training_that_is_killed_outright_goes_on_to_the_same_table(job, stage
     assert resumed.drop(columns="train_seconds").equals(undisturbed.drop(columns="train_seconds"))
 
 
-def test_of_two_trainings_at_once_the_second_finds_the_work_of_the_first(job, stage):
+def test_the_second_of_two_jobs_at_the_same_time_finds_the_work_of_the_first(job, stage):
     both = [stage(long(study()), name) for name in ("one", "other")]
     assert [process.wait() for process, _ in both] == [0, 0]
     texts = sorted((log.read_text() for _, log in both), key=len)
@@ -257,7 +258,7 @@ def test_of_two_trainings_at_once_the_second_finds_the_work_of_the_first(job, st
     assert not list(job.output.parent.glob("shard.parquet.*lock"))
 
 
-def test_a_gpu_that_is_wanted_and_not_there_is_one_line(monkeypatch):
+def test_a_missing_gpu_is_an_error_of_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == choose_device("cpu") == "cpu"
     with pytest.raises(NoisescaleError, match="device: cuda, but torch finds no CUDA device"):
@@ -272,7 +273,9 @@ def test_a_gpu_that_is_wanted_and_not_there_is_one_line(monkeypatch):
         ({"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0"}, "cuda"),
     ],
 )
-def test_auto_takes_no_gpu_that_slurm_has_not_given_the_job(monkeypatch, environment, device):
+def test_auto_does_not_take_a_gpu_that_slurm_has_not_given_to_the_job(
+    monkeypatch, environment, device
+):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for name in ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
-"""Minibatches: without replacement within an epoch, alike for runs that share a seed."""
+"""Minibatches: without replacement within an epoch, the same for runs that share a seed."""
 
 import itertools
 
@@ -12,7 +12,7 @@ POOL, TRAIN, CLASSES = 60, 20, 3
 
 @pytest.fixture
 def make():
-    # Each example's only input is its index in the pool, so that a minibatch tells who is in it.
+    # An example's only input is its index in the pool, which identifies it in a minibatch.
     x = torch.arange(POOL, dtype=torch.float32)[:, None]
     draw = torch.Generator().manual_seed(0)
     members = torch.stack([torch.randperm(POOL, generator=draw)[:TRAIN] for _ in range(2)])
@@ -33,8 +33,8 @@ def make():
 
 
 def blocks(source, start, stop, longest=1):
-    for portion in source.portions(start, stop, longest):
-        yield from source.gather(portion)
+    for group in source.groups(start, stop, longest):
+        yield from source.gather(group)
 
 
 def updates(source, start, stop, longest=1):
@@ -65,7 +65,7 @@ def test_runs_of_equal_seed_see_the_same_examples_in_the_same_order(make):
         assert not torch.equal(x[0], x[2])
 
 
-def test_each_run_has_the_labels_of_its_own_task(make):
+def test_each_run_has_the_labels_of_its_task(make):
     minibatches, members, labels = make
     for x, targets in updates(minibatches(4), 0, 12):
         for run, task in enumerate((0, 1, 2)):
@@ -74,7 +74,7 @@ def test_each_run_has_the_labels_of_its_own_task(make):
             assert targets[run].argmax(1).tolist() == expected
 
 
-def test_asking_in_pieces_gives_the_same_minibatches_as_asking_at_once(make):
+def test_asking_in_pieces_gives_the_same_minibatches_as_asking_group_size(make):
     minibatches, _, _ = make
     at_once = [x for x, _ in updates(minibatches(3), 0, 25)]
     source = minibatches(3)
@@ -83,7 +83,7 @@ def test_asking_in_pieces_gives_the_same_minibatches_as_asking_at_once(make):
     assert all(torch.equal(a, b) for a, b in zip(at_once, pieces, strict=True))
 
 
-def test_a_run_sees_the_same_minibatches_whatever_it_is_stacked_with(make):
+def test_a_run_sees_the_same_minibatches_in_every_stack(make):
     minibatches, _, _ = make
     stacked, alone = minibatches(3), minibatches(3, seed_row=(1,), task_row=(2,))
     for (x, y), (x_alone, y_alone) in zip(
@@ -92,7 +92,7 @@ def test_a_run_sees_the_same_minibatches_whatever_it_is_stacked_with(make):
         assert torch.equal(x[2], x_alone[0]) and torch.equal(y[2], y_alone[0])
 
 
-def test_dropping_runs_leaves_the_others_their_minibatches(make):
+def test_dropping_runs_does_not_change_the_minibatches_of_the_others(make):
     minibatches, _, _ = make
     for batch_size in (3, TRAIN):
         whole, cut = minibatches(batch_size), minibatches(batch_size)
@@ -135,19 +135,19 @@ def test_a_gpu_is_given_portions_of_few_lengths(make, monkeypatch):
     minibatches, _, _ = make
 
     class Elsewhere(Minibatches):
-        """On a device that is no CPU, whatever torch says of its tensors."""
+        """Minibatches that form groups as on a device other than a CPU."""
 
-        def _at_once(self, blocks, updates):
+        def _group_size(self, blocks, updates):
             here, self.x = self.x, self.x.to("meta")
-            most, self.x = super()._at_once(blocks, updates), here
+            most, self.x = super()._group_size(blocks, updates), here
             return most
 
     source = minibatches(1)
     source.__class__ = Elsewhere
-    portions = list(source.portions(0, 2 * TRAIN, 3))
-    assert [(p.blocks, p.updates) for p in portions] == 2 * [(4, 3), (2, 3), (1, 2)]
-    theirs = [block for portion in portions for block in source.gather(portion)]
+    groups = list(source.groups(0, 2 * TRAIN, 3))
+    assert [(p.blocks, p.updates) for p in groups] == 2 * [(4, 3), (2, 3), (1, 2)]
+    theirs = [block for group in groups for block in source.gather(group)]
     for block, same in zip(theirs, blocks(minibatches(1), 0, 2 * TRAIN, 3), strict=True):
         assert torch.equal(block.x, same.x) and torch.equal(block.targets, same.targets)
     source.batch_size = TRAIN
-    assert [p.blocks for p in source.portions(0, 37)] == [16, 16, 4, 1]
+    assert [p.blocks for p in source.groups(0, 37)] == [16, 16, 4, 1]

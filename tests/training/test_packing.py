@@ -1,11 +1,12 @@
-"""How runs are cut into stacks, and how several stacks are trained at the same time."""
+"""How runs are packed into stacks."""
 
-import pytest
-import torch
+import dataclasses
 
-from noisescale.training.packing import split_evenly
-from noisescale.training.scheduler import run_concurrently
-from noisescale.training.state import Checkpointer
+from helpers.trained import run
+
+from noisescale.models.registry import stack_key
+from noisescale.study.catalog import Shape
+from noisescale.training.packing import pack, split_evenly
 
 
 def test_stacks_are_of_about_equal_size():
@@ -14,135 +15,29 @@ def test_stacks_are_of_about_equal_size():
     assert [run for stack in stacks for run in stack] == list(range(17))
 
 
-class Machine:
-    """Trains at most `most` runs at a time; more are out of its memory."""
-
-    def __init__(self, most):
-        self.most, self.held, self.trained = most, 0, []
-        self.error = torch.OutOfMemoryError("CUDA out of memory")
-
-    def begin(self, runs):
-        return Fake(self, runs)
-
-
-class Fake:
-    """A loop of three pieces, which takes half of its memory with each of the first two."""
-
-    def __init__(self, machine, runs):
-        self.machine, self.runs, self.seconds, self.pieces = machine, runs, 0.0, 0
-        self.over = False
-
-    def step(self):
-        if self.pieces < 2:
-            if self.machine.held + len(self.runs) / 2 > self.machine.most:
-                raise self.machine.error
-            self.machine.held += len(self.runs) / 2
-        self.pieces += 1
-        self.over = self.pieces == 3
-        if self.over:
-            self.machine.held -= len(self.runs)
-            self.machine.trained.append((self.runs, self.seconds))
-
-    def snapshot(self):
-        return self.pieces
-
-    def curves(self):
-        return [run * 10 for run in self.runs]
-
-    def abandon(self):
-        assert self.pieces < 2
-        self.machine.held -= self.pieces * len(self.runs) / 2
-
-
-class Diary(Checkpointer):
-    """Keeps all snapshots."""
-
-    def __init__(self):
-        self.pages = []
-
-    def due(self):
-        return True
-
-    def save(self, stacks):
-        self.pages.append(stacks)
-
-
-@pytest.mark.parametrize("at_once", [1, 3, 9])
-@pytest.mark.parametrize("most", [1, 3, 4, 100])
-def test_every_run_is_trained_once_however_small_the_memory(most, at_once, capsys):
-    machine = Machine(most)
-    stacks = split_evenly(list(range(23)), 6)
-    found = list(run_concurrently(stacks, machine.begin, at_once, Checkpointer(), "cpu"))
-    assert sorted(curve for part in found for curve in part) == [10 * run for run in range(23)]
-    assert machine.held == 0
-    if most < 6:
-        assert "runs side by side" in capsys.readouterr().err
-
-
-def _beyond_tensors(code):
-    error = RuntimeError("CUDA error: see error_code")
-    error.error_code = code
-    return error
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
-        _beyond_tensors(2),
-    ],
-    ids=["linear algebra", "a graph"],
-)
-def test_memory_that_something_else_lacks_is_memory_too(error):
-    machine = Machine(2)
-    machine.error = error
-    found = list(run_concurrently([[1, 2, 3], [4, 5]], machine.begin, 2, Checkpointer(), "cpu"))
-    assert sorted(curve for part in found for curve in part) == [10, 20, 30, 40, 50]
-
-
-@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), _beyond_tensors(700)])
-def test_other_errors_end_the_training(error):
-    machine = Machine(2)
-    machine.error = error
-    with pytest.raises(RuntimeError) as raised:
-        list(run_concurrently([[1, 2, 3], [4, 5]], machine.begin, 2, Checkpointer(), "cpu"))
-    assert raised.value is error
-
-
-def test_a_run_that_does_not_fit_alone_fails():
-    with pytest.raises(torch.OutOfMemoryError):
-        list(run_concurrently([[1, 2]], Machine(0).begin, 2, Checkpointer(), "cpu"))
-
-
-def test_all_that_are_in_training_are_kept():
-    diary = Diary()
-    list(run_concurrently([[1, 2], [3], [4]], Machine(9).begin, 2, diary, "cpu"))
-    assert [[runs for runs, _ in page] for page in diary.pages][:4] == [
-        [[1, 2]],
-        [[1, 2], [3]],
-        [[3], [1, 2]],
-        [[1, 2], [3]],
+def test_runs_of_one_stack_share_their_key_and_the_costliest_stack_comes_first():
+    runs = [
+        run(seed=seed, batch_size=size, hidden=hidden)
+        for seed in range(20)
+        for hidden in ("10", "300", "10x10")
+        for size in (4, 16)
     ]
-    assert diary.pages[-1] == []
-    updates = [pieces for page in diary.pages for runs, pieces in page if runs == [1, 2]]
-    assert updates == sorted(updates) and max(updates) == 2
+    stacks = pack(runs, Shape(64, 10, 1000, 797), "cpu", 5)
+    assert sorted(map(hash, runs)) == sorted(hash(one) for stack in stacks for one in stack)
+    assert all(len(set(map(stack_key, stack))) == 1 for stack in stacks)
+    assert stacks[0][0].hidden == "300"
 
 
-def test_the_times_of_all_stacks_add_up_to_the_time_that_passes():
-    import time
-
-    class Slow(Fake):
-        def step(self):
-            time.sleep(0.01)
-            super().step()
-
-    started = time.perf_counter()
-    machine = Machine(9)
-    list(
-        run_concurrently(
-            [[1], [2], [3]], lambda runs: Slow(machine, runs), 2, Checkpointer(), "cpu"
-        )
-    )
-    passed = time.perf_counter() - started
-    # Each lacks its last piece, which it has made when it writes down its time.
-    assert 0.06 <= sum(seconds for _, seconds in machine.trained) <= passed
+def test_runs_may_differ_in_seed_learning_rate_and_label_noise_within_a_stack():
+    one = run(weight_decay=0.1)
+    for fields in (
+        {"seed": 1},
+        {"learning_rate": 3.0},
+        {"label_noise": 0.5},
+        {"weight_decay": 0.2},
+    ):
+        assert stack_key(dataclasses.replace(one, **fields)) == stack_key(one)
+    others = {"hidden": "5", "preprocessing": "whiten", "train_size": 61, "batch_size": 3}
+    others |= {"momentum": 0.0, "weight_decay": 0.0, "updates": 7}
+    for name, value in others.items():
+        assert stack_key(dataclasses.replace(one, **{name: value})) != stack_key(one)

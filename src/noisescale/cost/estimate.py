@@ -1,29 +1,29 @@
-"""What a run costs: the one estimate that orders jobs, sets their limits, and foretells the time.
+"""The cost of a run: one estimate that orders jobs, sets their limits, and predicts their time.
 
-A run's work is counted as calls of the tensor library, products of matrices, examples, operations
-and bytes moved. What each takes on a CPU is measured by ``python -m benchmarks.costs``, and
-`machine_speed` says how much faster or slower the present machine is.
+An architecture counts the work of its runs (`noisescale.models.work.Work`). What each part of the
+work takes on a CPU is measured by ``python -m benchmarks.costs``, and `machine_speed` estimates how
+much faster or slower the present machine is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 
-from noisescale.models.mlp.cost import evaluation_work, run_bytes, update_work
-from noisescale.models.mlp.strategy import stack_key, uses_dual
+from noisescale.models.registry import architecture_of, by_architecture, stack_key
 from noisescale.models.work import same_for_all_seeds
 from noisescale.study.catalog import Shape
 from noisescale.study.grid import Run
 from noisescale.study.schedule import evaluation_updates
 
 START_SECONDS = 3.0
-"""Of a training job: importing torch, reading the data."""
+"""Time that a training job takes to import torch and to read the data."""
 
 _START_MB = 1000
 _GPU_START_MB = 4000
 _CURVE_BYTES = 40_000
-"""Of a run's learning curve, while its rows are made."""
+"""Memory of a run's learning curve while its rows are made."""
 _STACK_BYTES = 8_000_000
 _STACK_RUNS = {"cpu": 64, "cuda": 4096}
 
@@ -36,40 +36,66 @@ def run_seconds(
 ) -> float:
     """Return about how long a run takes on one core, or the GPU, of `REFERENCE`, in seconds.
 
-    On a GPU, in a stack of so many runs; on a CPU, in one of the `stack_size` that it has there.
+    Parameters
+    ----------
+    run
+        The run.
+    shape
+        The sizes of the data set.
+    evaluations_per_decade
+        Points of its learning curve per factor of ten in updates.
+    device
+        ``cpu`` or ``cuda``.
+    stack
+        Runs in its stack on a GPU. On a CPU, the stack is that of `stack_size`.
     """
     if device == "cpu":
         stack = stack_size(run, shape, "cpu", 0)
+    architecture = architecture_of(run)
     evaluations = len(_evaluations(run.updates, evaluations_per_decade))
-    update = update_work(run, shape, stack, device).seconds(device)
-    return run.updates * update + evaluations * evaluation_work(run, shape).seconds(device)
+    update = architecture.update_work(run, shape, stack, device).seconds(device)
+    evaluation = architecture.evaluation_work(run, shape).seconds(device)
+    return run.updates * update + evaluations * evaluation
 
 
 def stack_size(run: Run, shape: Shape, device: str, memory: int) -> int:
-    """Return how many runs like `run` to train side by side.
+    """Return how many runs like `run` to train in one stack.
 
-    On a CPU a stack of small networks, which share the cost of a call, stays within the cache;
-    on a GPU it may fill most of the `memory` (bytes) that is there for one.
+    On a CPU, small networks share the cost of a call, and their stack stays within the cache; on a
+    GPU, a stack may fill most of its share of the memory.
+
+    Parameters
+    ----------
+    run
+        One of the runs.
+    shape
+        The sizes of the data set.
+    device
+        ``cpu`` or ``cuda``.
+    memory
+        Bytes that a stack may fill on a GPU.
     """
     budget = int(0.7 * memory) if device == "cuda" else _STACK_BYTES
-    return max(1, min(budget // run_bytes(run, shape, device), _STACK_RUNS[device]))
+    run_bytes = architecture_of(run).run_bytes(run, shape, device)
+    return max(1, min(budget // run_bytes, _STACK_RUNS[device]))
 
 
-def shard_mb(runs: list[Run], shape: Shape, gpu: bool) -> int:
+def shard_mb(runs: Sequence[Run], shape: Shape, gpu: bool) -> int:
     """Return about how much main memory a shard's job takes, in megabytes."""
     # The data as read, as preprocessed, and on the device.
     data = 3 * 4 * shape.n_inputs * (shape.n_train + shape.n_test)
-    sets = {(run.train_size, run.seed) for run in runs if uses_dual(run, shape.n_inputs)}
-    duals = sum(4 * size * (size + shape.n_inputs) for size, _ in sets)
-    largest = max(run_bytes(run, shape) for run in runs)
-    held = data + duals + largest + _CURVE_BYTES * len(runs)
-    return (_GPU_START_MB if gpu else _START_MB) + round(held / 1e6)
+    shared = sum(
+        architecture.shared_bytes(group, shape) for architecture, group in by_architecture(runs)
+    )
+    largest = max(architecture_of(run).run_bytes(run, shape, "cpu") for run in runs)
+    total = data + shared + largest + _CURVE_BYTES * len(runs)
+    return (_GPU_START_MB if gpu else _START_MB) + round(total / 1e6)
 
 
 def training_seconds(
-    runs: list[Run], shape: Shape, evaluations_per_decade: int, gpu: bool
+    runs: Sequence[Run], shape: Shape, evaluations_per_decade: int, gpu: bool
 ) -> float:
-    """Return about how long a shard's runs take on one core, or the GPU, of `REFERENCE`."""
+    """Return about how long runs take on one core, or the GPU, of `REFERENCE`, in seconds."""
     if not gpu:
         return sum(run_seconds(run, shape, evaluations_per_decade) for run in runs)
     stacks = Counter(map(stack_key, runs))

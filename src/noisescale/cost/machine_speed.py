@@ -1,4 +1,4 @@
-"""How fast this machine is, relative to the reference."""
+"""How fast this machine is, relative to the reference machine."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import time
 from functools import cache
 
 REFERENCE_SECONDS = 1.00e-4
-"""What an update of `machine_speed` takes on the first."""
+"""Time of one update of `machine_speed` on the reference machine, `noisescale.models.work`."""
 
 
 def speed(gpu: bool) -> float:
-    """Return how fast this machine is relative to `REFERENCE`; of a GPU, that is not measured."""
+    """Return the speed of this machine relative to `REFERENCE`; 1 for a GPU, not measured."""
     return 1.0 if gpu else machine_speed()
 
 
 @cache
 def machine_speed() -> float:
-    """Return how fast one core of this machine is, relative to the reference.
+    """Return the speed of one core of this machine, relative to the reference.
 
-    Measured in some hundredths of a second by updates of a layer in NumPy, which has about the mix
-    of products and passes over memory that training has.
+    Measured in some hundredths of a second by updates of a layer in NumPy, a mix of products and
+    passes over memory much like that of a training.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -27,7 +27,7 @@ def machine_speed() -> float:
     x = np.ones((32, 785), dtype=np.float32)
     a, d = (np.zeros((32, 100), dtype=np.float32) for _ in range(2))
     w, u, gradient = (np.zeros((785, 100), dtype=np.float32) for _ in range(3))
-    best = float("inf")
+    shortest = float("inf")
     with threadpool_limits(1):
         for _ in range(200):
             started = time.perf_counter()
@@ -37,5 +37,5 @@ def machine_speed() -> float:
             np.multiply(u, 0.9, out=u)
             np.subtract(u, gradient, out=u)
             np.add(w, u, out=w)
-            best = min(best, time.perf_counter() - started)
-    return REFERENCE_SECONDS / best
+            shortest = min(shortest, time.perf_counter() - started)
+    return REFERENCE_SECONDS / shortest

@@ -13,12 +13,12 @@ class Block:
 
     Attributes
     ----------
-    x : Tensor, shape (S, updates · batch_size, inputs)
-        Their examples.
+    x : Tensor, shape (S, updates · batch_size, …)
+        Their examples: rows of `StackedModel.pool`.
     targets : Tensor, shape (S, updates · batch_size, n_classes)
         One-hot labels.
     positions : Tensor of int64, shape (S, updates · batch_size)
-        Where the examples stand in the run's training set.
+        The examples' positions in the run's training set.
     updates
         Number of updates.
     whole

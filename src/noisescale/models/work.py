@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, wraps
-from typing import Any
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from noisescale.study.grid import Run
+
+_Others = ParamSpec("_Others")
+_Estimate = TypeVar("_Estimate")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The seconds that each part of a `Work` takes."""
+    """The seconds that one unit of each part of a `Work` takes."""
 
     per_call: float
     per_product: float
@@ -31,20 +34,20 @@ REFERENCE = {
 
 @dataclass(frozen=True)
 class Work:
-    """What a run does.
+    """An amount of computation.
 
     Attributes
     ----------
     calls
-        Of the tensor library, its share of those of its stack.
+        Calls of the tensor library: the run's share of those of its stack.
     products
-        Of its matrices, however small.
+        Matrix products, whatever their size.
     examples
-        Gathered, or judged, however small.
+        Examples gathered or evaluated, whatever their size.
     flops
-        Operations.
+        Floating-point operations.
     bytes
-        To and from memory.
+        Bytes read from and written to memory.
     """
 
     calls: float
@@ -65,12 +68,17 @@ class Work:
         )
 
 
-def same_for_all_seeds(estimate: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an estimate only once for runs that differ in their seeds alone, as most do."""
-    of_setting = cache(lambda setting, *others: estimate(Run(*setting, seed=0), *others))
+def same_for_all_seeds(
+    estimate: Callable[Concatenate[Run, _Others], _Estimate],
+) -> Callable[Concatenate[Run, _Others], _Estimate]:
+    """Compute an estimate only once for runs that differ only in their seeds, as most do."""
+    estimates: dict[tuple[object, ...], _Estimate] = {}
 
     @wraps(estimate)
-    def of_run(run: Run, *others: Any) -> Any:
-        return of_setting(run.setting, *others)
+    def of_run(run: Run, *args: _Others.args, **kwargs: _Others.kwargs) -> _Estimate:
+        key = (run.setting, args, *kwargs.items())
+        if key not in estimates:
+            estimates[key] = estimate(run, *args, **kwargs)
+        return estimates[key]
 
     return of_run

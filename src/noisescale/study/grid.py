@@ -47,11 +47,6 @@ class Run:
         """The noise scale g, see `noise_scale`."""
         return noise_scale(self.learning_rate, self.train_size, self.batch_size, self.momentum)
 
-    @property
-    def widths(self) -> list[int]:
-        """Widths of the hidden layers, from the input on."""
-        return [int(width) for width in self.hidden.split("x")]
-
 
 _NAMES = sorted(field.name for field in fields(Run))
 _VALUES = attrgetter(*_NAMES)

@@ -1,27 +1,31 @@
-"""What a training job has done so far, in a file beside its output, so that no kill costs much.
+"""The checkpoint of a training job: a file next to its output, so that a kill costs little.
 
-The file holds the learning curves of the runs that are finished and the state of the stacks in
-training; it is rewritten whole, every `SECONDS_BETWEEN`. It is a sequence of records, each JSON
-and the bytes of arrays between their lengths and their digest: a torn end costs its own record.
+The file holds the learning curves of the finished runs and the states of the stacks in training. It
+is rewritten as a whole every `SECONDS_BETWEEN`. It is a sequence of records, each of which consists
+of its lengths, JSON, the bytes of arrays, and a digest: a damaged record costs itself and those
+after it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import logging
 import math
 import os
 import signal
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from noisescale.errors import RecordError
@@ -31,14 +35,16 @@ from noisescale.study.grid import Run
 from noisescale.training.learning_curve import Evaluation, LearningCurve
 from noisescale.training.state import Checkpointer, StackState
 
-SECONDS_BETWEEN = 45.0
-"""From one writing to the next, or ten times what writing takes, where that is longer."""
+logger = logging.getLogger(__name__)
 
-_FORMAT = 2
+SECONDS_BETWEEN = 45.0
+"""Time between two writes; or ten times what a write takes, if that is longer."""
+
+_FORMAT = 3
 _LENGTHS = struct.Struct("<QQ")
-"""Before each record: the bytes of its JSON and of its arrays."""
+"""At the start of each record: the number of bytes of its JSON and of its arrays."""
 _DIGEST_BYTES = 16
-_PIECE_BYTES = 1 << 26
+_CHUNK_BYTES = 1 << 26
 
 Record = tuple[dict[str, Any], dict[str, torch.Tensor]]
 
@@ -49,18 +55,18 @@ class Checkpoint(Checkpointer):
     Parameters
     ----------
     path
-        The file. What in it is damaged, or of another job, is ignored.
+        The file. Damaged records, and those of another data set or arithmetic, are ignored.
     identity
-        What rows must have in common to stand in one table.
+        What the rows of one table have in common.
     runs
         The runs that the job is to train.
     clock
-        Seconds since some moment.
+        Returns seconds since an arbitrary moment.
 
     Attributes
     ----------
-    finished : dict of Run to Curve
-        Runs that need no training any more.
+    finished : dict of Run to LearningCurve
+        Runs that need no more training.
     """
 
     def __init__(
@@ -70,12 +76,12 @@ class Checkpoint(Checkpointer):
         runs: list[Run],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__()
         self.path = Path(path)
-        self.finished: dict[Run, LearningCurve] = {}
         self._clock, self._started = clock, clock()
         self._next = self._started + SECONDS_BETWEEN
         self._job = {"format": _FORMAT, **asdict(identity)}
-        self._earlier = 0.0
+        self._earlier_seconds = 0.0
         self._curves: list[Record] = []
         self._interrupted: list[Record] = []
         self._stop: signal.Signals | None = None
@@ -83,67 +89,68 @@ class Checkpoint(Checkpointer):
 
     @property
     def seconds(self) -> float:
-        """Wall time of the job: of this process, and of earlier ones until they last wrote."""
-        return self._earlier + self._clock() - self._started
+        """Wall time of the job: of this process, and of earlier ones until their last write."""
+        return self._earlier_seconds + self._clock() - self._started
 
     def add(self, curves: list[LearningCurve]) -> None:
-        """Take down that runs are finished."""
-        self._curves.append(_of_curves(curves))
-        self.finished |= {curve.run: curve for curve in curves}
+        """Record the curves of runs that are finished."""
+        super().add(curves)
+        self._curves.append(_curves_record(curves))
 
     def snapshot(self, runs: list[Run]) -> StackState | None:
-        """Return how far this stack of runs has come, if it is one that was interrupted."""
+        """Return the state in which an earlier process left this stack of runs, if it did."""
         for stack in self._interrupted:
             if stack[0]["runs"] == _ids(runs):
-                return _to_snapshot(stack)
+                return _read_state(stack)
         return None
 
     def due(self) -> bool:
-        """Return whether it is time to write, or to stop."""
+        """Return whether it is time to write or to stop."""
         return self._stop is not None or self._clock() >= self._next
 
     def save(self, stacks: list[tuple[list[Run], StackState]]) -> None:
-        """Write all that is known: what is finished, and what is in training.
+        """Write everything: the finished curves and the states of the stacks in training.
 
         Raises
         ------
         SystemExit
-            The process has been told to stop.
+            The process has received a signal to stop.
         """
-        present = {tuple(_ids(runs)) for runs, _ in stacks}
+        in_training = {tuple(_ids(runs)) for runs, _ in stacks}
         finished = {run.run_id for run in self.finished}
-        # Of an earlier process, and not yet begun again.
+        # Keep the stacks of an earlier process that this one has not resumed yet.
         self._interrupted = [
             record
             for record in self._interrupted
-            if tuple(record[0]["runs"]) not in present and not finished & set(record[0]["runs"])
+            if tuple(record[0]["runs"]) not in in_training and not finished & set(record[0]["runs"])
         ]
-        self._write([*(_of_snapshot(*stack) for stack in stacks), *self._interrupted])
+        self._write([*(_state_record(*stack) for stack in stacks), *self._interrupted])
 
     def remove(self) -> None:
-        """Delete the file: all is in the output."""
+        """Delete the file, once the output has everything."""
         self.path.unlink(missing_ok=True)
 
     @contextmanager
     def stopping(self) -> Iterator[None]:
-        """Within the block, let SIGTERM and SIGINT end the process once all is written.
+        """Within the block, SIGTERM and SIGINT end the process once the checkpoint is written.
 
-        A second SIGINT ends it at once; a second SIGTERM, which SLURM sends at a time limit, is
-        no other than the first.
+        A second SIGINT ends it immediately. A second SIGTERM, which SLURM sends at a time limit,
+        has no further effect.
         """
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        signals = (signal.SIGTERM, signal.SIGINT)
+        handlers = {number: signal.getsignal(number) for number in signals}
 
-        def stop(number: int, frame: object) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
             self._stop = signal.Signals(number)
-            if number == signal.SIGINT:
-                signal.signal(number, before[number])
+            if self._stop == signal.SIGINT:
+                signal.signal(number, handlers[self._stop])
 
-        for number in before:
+        for number in signals:
             signal.signal(number, stop)
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     def _write(self, stacks: list[Record]) -> None:
@@ -152,12 +159,12 @@ class Checkpoint(Checkpointer):
         try:
             with atomic_write(self.path) as temporary, open(temporary, "wb") as file:
                 for record in ((job, {}), *self._curves, *stacks):
-                    _put(file, *record)
+                    _write_record(file, *record)
         except RecordError as error:
-            print(f"{error}; training goes on without it", file=sys.stderr)
+            logger.info("%s; training continues without a checkpoint", error)
         self._next = self._clock() + max(SECONDS_BETWEEN, 10 * (self._clock() - started))
         if self._stop is not None:
-            print(f"stopped by {self._stop.name}; the next call goes on from here", file=sys.stderr)
+            logger.info("stopped by %s; the next call continues from here", self._stop.name)
             raise SystemExit(128 + self._stop)
 
     def _read(self, runs: dict[str, Run]) -> None:
@@ -165,22 +172,25 @@ class Checkpoint(Checkpointer):
             meta = record[0]
             if meta["kind"] == "job":
                 if any(meta.get(key) != value for key, value in self._job.items()):
-                    print(f"{self.path}: of other data or another engine; ignored", file=sys.stderr)
+                    logger.info("%s: from other data or another arithmetic; ignored", self.path)
                     return
-                self._earlier = meta["seconds"]
+                self._earlier_seconds = meta["seconds"]
             elif meta["kind"] == "curves":
                 self._curves.append(record)
-                self.finished |= _to_curves(record, runs)
+                self.finished |= _read_curves(record, runs)
             else:
                 self._interrupted.append(record)
         if self.finished or self._interrupted:
-            in_part = sum(len(meta["runs"]) for meta, _ in self._interrupted)
-            in_part = f", and {in_part} in part" if in_part else ""
-            print(f"{self.path}: {len(self.finished)} runs finished{in_part}", file=sys.stderr)
+            logger.info(
+                "%s: %d runs finished, %d in training",
+                self.path,
+                len(self.finished),
+                sum(len(meta["runs"]) for meta, _ in self._interrupted),
+            )
 
 
-def _put(file: BinaryIO, meta: dict[str, Any], arrays: dict[str, torch.Tensor]) -> None:
-    """Write a record, a piece at a time: the stack of a GPU is larger than its job's memory."""
+def _write_record(file: BinaryIO, meta: dict[str, Any], arrays: dict[str, torch.Tensor]) -> None:
+    """Write a record in chunks: the stack of a GPU is larger than its job's main memory."""
     kinds = {
         name: [str(array.dtype).removeprefix("torch."), list(array.shape)]
         for name, array in arrays.items()
@@ -189,21 +199,20 @@ def _put(file: BinaryIO, meta: dict[str, Any], arrays: dict[str, torch.Tensor]) 
     text += b" " * (-len(text) % 8)  # so that arrays are aligned
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
 
-    def put(piece: bytes | memoryview) -> None:
-        file.write(piece)
-        digest.update(piece)
+    def write(chunk: bytes | memoryview) -> None:
+        file.write(chunk)
+        digest.update(chunk)
 
-    put(_LENGTHS.pack(len(text), sum(array.nbytes for array in arrays.values())))
-    put(text)
+    write(_LENGTHS.pack(len(text), sum(array.nbytes for array in arrays.values())))
+    write(text)
     for array in arrays.values():
-        flat = array.reshape(-1)
-        for piece in flat.split(_PIECE_BYTES // array.itemsize):
-            put(memoryview(piece.cpu().numpy()).cast("B"))
+        for chunk in array.reshape(-1).split(_CHUNK_BYTES // array.itemsize):
+            write(memoryview(chunk.cpu().numpy()).cast("B"))
     file.write(digest.digest())
 
 
 def checkpoint_contents(path: Path) -> Iterator[Record]:
-    """Yield the records of a checkpoint until its end, or the first that is torn or damaged."""
+    """Yield the records of a checkpoint until its end or the first damaged one."""
     try:
         file = open(path, "rb")  # noqa: SIM115
     except OSError:
@@ -214,29 +223,32 @@ def checkpoint_contents(path: Path) -> Iterator[Record]:
             lengths = file.read(_LENGTHS.size)
             if len(lengths) < _LENGTHS.size:
                 break
-            of_text, of_arrays = _LENGTHS.unpack(lengths)
-            if start + _LENGTHS.size + of_text + of_arrays + _DIGEST_BYTES > end:
+            text_bytes, array_bytes = _LENGTHS.unpack(lengths)
+            if start + _LENGTHS.size + text_bytes + array_bytes + _DIGEST_BYTES > end:
                 break
-            text = file.read(of_text)
+            text = file.read(text_bytes)
             digest = hashlib.blake2b(lengths + text, digest_size=_DIGEST_BYTES)
-            offset, left = file.tell(), of_arrays
-            while left:
-                piece = file.read(min(left, _PIECE_BYTES))
-                digest.update(piece)
-                left -= len(piece)
+            offset, remaining = file.tell(), array_bytes
+            while remaining:
+                chunk = file.read(min(remaining, _CHUNK_BYTES))
+                digest.update(chunk)
+                remaining -= len(chunk)
             if file.read(_DIGEST_BYTES) != digest.digest():
                 break
             meta = json.loads(text)
             yield meta, _arrays(path, meta.pop("arrays"), offset)
         else:
             return
-    print(f"{path}: its end is torn or damaged, and ignored", file=sys.stderr)
+    logger.info("%s: truncated or damaged from byte %d on; the rest is ignored", path, start)
 
 
-def _arrays(path: Path, kinds: dict[str, list], offset: int) -> dict[str, torch.Tensor]:
-    """Return arrays that stay in the file until they are read; it may be replaced meanwhile."""
+def _arrays(
+    path: Path, kinds: dict[str, tuple[str, list[int]]], offset: int
+) -> dict[str, torch.Tensor]:
+    """Return arrays that are mapped from the file, which may be replaced before they are read."""
     arrays = {}
     for name, (dtype, shape) in kinds.items():
+        array: npt.NDArray[Any]
         if math.prod(shape):
             array = np.memmap(path, dtype, "c", offset, tuple(shape))
         else:
@@ -250,55 +262,59 @@ def _ids(runs: list[Run]) -> list[str]:
     return [run.run_id for run in runs]
 
 
-def _of_points(curves: list[list[Evaluation]]) -> torch.Tensor:
-    """Return the points of learning curves as rows; a cross-entropy of None is NaN."""
-    rows = [astuple(point) for points in curves for point in points]
+def _to_rows(curves: list[list[Evaluation]]) -> torch.Tensor:
+    """Return the evaluations of learning curves as rows; a cross-entropy of None is NaN."""
+    rows = [astuple(evaluation) for evaluations in curves for evaluation in evaluations]
     return torch.from_numpy(np.array(rows, dtype=np.float64).reshape(-1, 5))
 
 
-def _to_points(table: torch.Tensor, lengths: list[int]) -> list[list[Evaluation]]:
-    rows = iter(table.tolist())
+def _from_rows(table: torch.Tensor, lengths: list[int]) -> list[list[Evaluation]]:
+    """Return learning curves of some lengths from the rows of their evaluations."""
 
-    def point() -> Evaluation:
-        update, *values = next(rows)
-        return Evaluation(int(update), *(None if math.isnan(value) else value for value in values))
+    def cross_entropy(value: float) -> float | None:
+        return None if math.isnan(value) else value
 
-    return [[point() for _ in range(length)] for length in lengths]
+    evaluations = [
+        Evaluation(int(update), train, cross_entropy(train_nats), test, cross_entropy(test_nats))
+        for update, train, train_nats, test, test_nats in table.tolist()
+    ]
+    ends = list(itertools.accumulate(lengths, initial=0))
+    return [evaluations[start:end] for start, end in itertools.pairwise(ends)]
 
 
-def _of_curves(curves: list[LearningCurve]) -> Record:
+def _curves_record(curves: list[LearningCurve]) -> Record:
     meta = {
         "kind": "curves",
         "runs": _ids([curve.run for curve in curves]),
-        "lengths": [len(curve.points) for curve in curves],
+        "lengths": [len(curve.evaluations) for curve in curves],
         "diverged_at": [curve.diverged_at for curve in curves],
         "seconds": [curve.seconds for curve in curves],
     }
-    return meta, {"points": _of_points([curve.points for curve in curves])}
+    return meta, {"evaluations": _to_rows([curve.evaluations for curve in curves])}
 
 
-def _to_curves(record: Record, runs: dict[str, Run]) -> dict[Run, LearningCurve]:
+def _read_curves(record: Record, runs: dict[str, Run]) -> dict[Run, LearningCurve]:
     meta, arrays = record
-    points = _to_points(arrays["points"], meta["lengths"])
-    columns = zip(meta["runs"], points, meta["diverged_at"], meta["seconds"], strict=True)
+    evaluations = _from_rows(arrays["evaluations"], meta["lengths"])
+    columns = zip(meta["runs"], evaluations, meta["diverged_at"], meta["seconds"], strict=True)
     return {runs[name]: LearningCurve(runs[name], *rest) for name, *rest in columns if name in runs}
 
 
-def _of_snapshot(runs: list[Run], snapshot: StackState) -> Record:
-    simple = ("update", "settled", "finite", "alive", "seconds", "device")
+def _state_record(runs: list[Run], state: StackState) -> Record:
+    simple = ("update", "checked", "finite", "alive", "seconds", "device")
     meta = {
         "kind": "stack",
         "runs": _ids(runs),
-        "lengths": [len(points) for points in snapshot.points],
-        "diverged": list(snapshot.diverged.items()),
-        **{name: getattr(snapshot, name) for name in simple},
+        "lengths": [len(evaluations) for evaluations in state.evaluations],
+        "diverged": list(state.diverged.items()),
+        **{name: getattr(state, name) for name in simple},
     }
-    return meta, {"points": _of_points(snapshot.points)} | snapshot.tensors
+    return meta, {"evaluations": _to_rows(state.evaluations)} | state.tensors
 
 
-def _to_snapshot(record: Record) -> StackState:
+def _read_state(record: Record) -> StackState:
     meta, tensors = dict(record[0]), dict(record[1])
     del meta["kind"], meta["runs"]
-    points = _to_points(tensors.pop("points"), meta.pop("lengths"))
+    evaluations = _from_rows(tensors.pop("evaluations"), meta.pop("lengths"))
     diverged = dict(map(tuple, meta.pop("diverged")))
-    return StackState(**meta, diverged=diverged, points=points, tensors=tensors)
+    return StackState(**meta, diverged=diverged, evaluations=evaluations, tensors=tensors)

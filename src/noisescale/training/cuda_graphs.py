@@ -1,7 +1,7 @@
-"""CUDA graphs: some blocks of updates as one launch.
+"""CUDA graphs: the kernels of a group of blocks, launched as one.
 
-At small batch sizes a GPU waits for its kernels to be launched, one by one. A graph records the
-launches of a portion once, from the gathering of its examples on, and replays them.
+At small batch sizes a GPU waits for its kernels to be launched one by one. A graph records the
+launches of a group of blocks once, including the gathering of its examples, and replays them.
 """
 
 from __future__ import annotations
@@ -9,79 +9,88 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from noisescale.models.mlp.network import StackedMLP
+from noisescale.models.architecture import StackedModel
 from noisescale.training.minibatches import BlockGroup, Minibatches
+
+if TYPE_CHECKING:
+    from torch.cuda import _POOL_HANDLE
 
 Advance = Callable[[BlockGroup, Tensor], None]
 
 
-def make_advance(stack: StackedMLP, batches: Minibatches) -> Advance:
-    """Return a function that makes a portion's updates, by CUDA graphs where that is a GPU.
+def make_advance(model: StackedModel, batches: Minibatches) -> Advance:
+    """Return a function that makes the updates of a group of blocks, by CUDA graphs on a GPU.
 
-    It holds for as long as the stack keeps all its networks. It takes the portion and a Tensor of
-    shape (updates, S), see `noisescale.models.mlp.network.StackedMLP.advance`. On a GPU it is for a stream of its
-    own: nothing is recorded on the default one, and linear algebra has a scratch memory for each
-    stream, which graphs recorded on one and replayed on several would share.
+    It is valid as long as the stack keeps all its networks. On a GPU it must be called on a stream
+    of its own: graphs cannot be recorded on the default stream, and linear algebra has one
+    workspace per stream, which graphs recorded on one stream and replayed on several would share.
+
+    Returns
+    -------
+    callable
+        Takes the group and `finite_signal`, a Tensor of shape (updates, S), see
+        `noisescale.models.architecture.StackedModel.advance`.
     """
 
-    def launch(portion: BlockGroup, finite_signal: Tensor) -> None:
+    def launch(group: BlockGroup, finite_signal: Tensor) -> None:
         done = 0
-        for block in batches.gather(portion):
-            stack.advance(block, finite_signal[done : done + block.updates])
+        for block in batches.gather(group):
+            model.advance(block, finite_signal[done : done + block.updates])
             done += block.updates
 
-    return launch if stack.learning_rate.is_cpu else _recording(launch)
+    return launch if batches.x.is_cpu else _recording(launch)
 
 
 def _recording(launch: Advance) -> Advance:
-    """Record the portions of each kind, all but the first: libraries set themselves up in it."""
-    recorded: dict[tuple, _Recording | None] = {}
+    """Record the groups of each kind from the second one on: libraries initialize in the first."""
+    recorded: dict[tuple[int, int, bool], _Recording | None] = {}
     pool = torch.cuda.graph_pool_handle()
 
-    def advance(portion: BlockGroup, finite_signal: Tensor) -> None:
-        kind = portion.blocks, portion.updates, portion.whole
+    def advance(group: BlockGroup, finite_signal: Tensor) -> None:
+        kind = group.blocks, group.updates, group.whole
         if kind not in recorded:
             recorded[kind] = None
-            launch(portion, finite_signal)
+            launch(group, finite_signal)
             return
         recording = recorded[kind]
         if recording is None:
-            recording = recorded[kind] = _Recording(launch, portion, finite_signal, pool)
-        recording.replay(portion, finite_signal)
+            recording = recorded[kind] = _Recording(launch, group, finite_signal, pool)
+        recording.replay(group, finite_signal)
 
     return advance
 
 
 class _Recording:
-    """The graph of a portion of one kind, with the tensors that it reads and writes."""
+    """The graph of a group of one kind, with the tensors that it reads and writes."""
 
     def __init__(
-        self, launch: Advance, portion: BlockGroup, finite_signal: Tensor, pool: tuple
+        self, launch: Advance, group: BlockGroup, finite_signal: Tensor, pool: _POOL_HANDLE
     ) -> None:
-        self.portion = replace(portion, order=portion.order.clone())
+        self.group = replace(group, order=group.order.clone())
         self.finite_signal = finite_signal.clone()
         self.graph = torch.cuda.CUDAGraph()
         free, total = torch.cuda.mem_get_info()
         if free < total / 2:
-            # While a graph is recorded, memory that is kept for later is not given up.
+            # Cached memory cannot be released while a graph is recorded.
             torch.cuda.empty_cache()
         self.graph.capture_begin(pool=pool)
         try:
-            launch(self.portion, self.finite_signal)
+            launch(self.group, self.finite_signal)
         except BaseException:
-            # What is recorded must be ended, but that it is of no use is no news.
+            # End the capture; its own error would mask the first.
             with suppress(RuntimeError):
                 self.graph.capture_end()
             raise
         self.graph.capture_end()
 
-    def replay(self, portion: BlockGroup, finite_signal: Tensor) -> None:
-        """Make the updates of another portion of the same kind."""
-        if not portion.whole:  # whose minibatch is always the same
-            self.portion.order.copy_(portion.order)
+    def replay(self, group: BlockGroup, finite_signal: Tensor) -> None:
+        """Make the updates of another group of the same kind."""
+        if not group.whole:  # a full batch is always the same
+            self.group.order.copy_(group.order)
         self.graph.replay()
         finite_signal.copy_(self.finite_signal)

@@ -1,4 +1,4 @@
-"""Whether this process may use a GPU, and whether the GPU's memory suffices."""
+"""Whether this process may use a GPU, found without importing torch."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from pathlib import Path
 
 
 def gpu_permitted() -> bool:
-    """Return whether it may: not in a SLURM job that was given none, which may see its node's."""
+    """Return whether this process may use a GPU that it sees.
+
+    A SLURM job without a GPU may see those of its node.
+    """
     return "SLURM_JOB_ID" not in os.environ or bool(os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def gpu_usable() -> bool:
-    """Return whether torch will find a CUDA GPU that this process may use; torch is not imported.
+    """Return whether torch will find a CUDA GPU that this process may use.
 
-    That would take a plan seconds. As torch does, it asks the driver whether there is a GPU, and
-    whether it is as new as the CUDA that torch was built with.
+    Importing torch to ask would take a plan seconds. As torch does, this asks the driver whether
+    there is a GPU and whether it supports the version of CUDA that torch was built with.
     """
     if not gpu_permitted():
         return False
@@ -40,7 +43,7 @@ def _cuda_of_torch() -> int:
     """Return the major version of the CUDA that torch was built with, or 0."""
     torch = importlib.util.find_spec("torch")
     if torch is None or torch.origin is None:
-        return 1  # it is in the environment of the jobs
+        return 1  # torch is in the environment of the jobs
     text = (Path(torch.origin).parent / "version.py").read_text(encoding="utf-8")
     found = re.search(r"^cuda\b.*=\s*'(\d+)", text, re.MULTILINE)
     return int(found[1]) if found else 0

@@ -1,8 +1,8 @@
-"""The training job: bring one shard of runs up to date, training only what is missing."""
+"""The training job: bring the file of one shard up to date, training only the runs it lacks."""
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,45 +23,62 @@ from noisescale.storage.tables import read_metadata, read_table, write_table
 from noisescale.study.model import Study
 from noisescale.study.shards import shard_runs
 from noisescale.training.checkpoint import Checkpoint
-from noisescale.training.devices import choose_device, device_name, prepare_torch
+from noisescale.training.devices import choose_device, device_name
 from noisescale.training.learning_curve import runs_table
-from noisescale.training.packing import train_runs
+from noisescale.training.runs import train_runs
+from noisescale.training.torch_settings import prepare_torch
+
+logger = logging.getLogger(__name__)
 
 
 def train_stage(study_path: Path, data_path: Path, shard: str, output: Path, threads: int) -> None:
-    """Write the shard's Parquet file with every run that the study wants of it.
+    """Bring the Parquet file of a shard up to date with a study.
 
-    Rows of the present file are kept if they come from the same data and the same arithmetic,
-    also those that the study no longer wants. A file that lacks nothing is left as it is. What an
-    interrupted call has done is in the `Journal` beside the file, until the file has it. Of two
-    calls at once, the second waits for the first.
+    Rows of the present file stay if they come from the same data and the same arithmetic, even if
+    the study no longer has these runs. A file that lacks nothing is left as it is. An interrupted
+    call leaves its work in a `Checkpoint` next to the file, from which the next one continues. If
+    two processes call this at the same time, the second waits for the first.
+
+    Parameters
+    ----------
+    study_path
+        The study, ``study.json``.
+    data_path
+        The prepared data set, ``data.npz``.
+    shard
+        Name of the shard.
+    output
+        The shard's Parquet file.
+    threads
+        Threads to train with on a CPU.
     """
     study = Study.read(study_path)
     dataset = load_dataset(data_path)
-    with exclusive_lock(output) as sure:
-        if sure:
+    with exclusive_lock(output) as locked:
+        if locked:
             remove_partial_writes(output)
         update_shard(study, dataset, shard, output, threads)
 
 
 def update_shard(study: Study, dataset: Dataset, shard: str, output: Path, threads: int) -> None:
-    """Train what a shard's file lacks, and write the file."""
-    wanted = shard_runs(study, shard)
-    mine = RunIdentity.of(study, dataset.digest)
-    kept, jobs = reusable_rows(output, mine)
-    present = set(kept["run_id"].unique().to_pylist())
-    missing = [run for run in wanted if run.run_id not in present]
-    print(f"{shard}: {len(present)} runs kept, {len(missing)} to train", file=sys.stderr)
-    checkpoint = Checkpoint(Path(f"{output}.checkpoint"), mine, missing)
+    """Train the runs that a shard's file lacks, and write the file.
+
+    The caller holds the lock of the file. The parameters are those of `train_stage`, read.
+    """
+    identity = RunIdentity.of(study, dataset.digest)
+    rows, jobs = reusable_rows(output, identity)
+    present = set(rows["run_id"].unique().to_pylist())
+    missing = [run for run in shard_runs(study, shard) if run.run_id not in present]
+    logger.info("%s: %d runs kept, %d to train", shard, len(present), len(missing))
+    checkpoint = Checkpoint(Path(f"{output}.checkpoint"), identity, missing)
     if not missing:
         write_checksum(output)
         checkpoint.remove()
         return
 
     device = choose_device(study.device)
-    forecast = training_seconds(
-        missing, dataset_shape(dataset), study.evaluations_per_decade, device == "cuda"
-    )
+    gpu = device == "cuda"
+    predicted = training_seconds(missing, dataset_shape(dataset), study.evaluations_per_decade, gpu)
     prepare_torch(threads, study.precision)
     with checkpoint.stopping():
         curves = train_runs(
@@ -70,38 +87,41 @@ def update_shard(study: Study, dataset: Dataset, shard: str, output: Path, threa
     job = {
         "trained": len(missing),
         "seconds": checkpoint.seconds,
-        "forecast": forecast / speed(device == "cuda"),
+        "forecast": predicted / speed(gpu),
         "device": device_name(device),
         **collect_provenance(),
     }
     write_table(
         output,
-        pa.concat_tables([kept, runs_table(curves, dataset.name)]),
+        pa.concat_tables([rows, runs_table(curves, dataset.name)]),
         RUNS,
         {
             "kind": "runs",
-            **asdict(mine),
+            **asdict(identity),
             "run_ids": sorted(present | {run.run_id for run in missing}),
             "jobs": [*jobs, job],
             "study": asdict(study),
         },
     )
     checkpoint.remove()
-    print(f"{shard}: trained {len(missing)} runs", file=sys.stderr)
+    logger.info("%s: trained %d runs", shard, len(missing))
 
 
-def reusable_rows(path: Path, mine: RunIdentity) -> tuple[pa.Table, list[dict[str, Any]]]:
-    """Return a shard's rows of the same identity, and the jobs that trained them."""
-    nothing = RUNS.empty_table(), []
+def reusable_rows(path: Path, identity: RunIdentity) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Return the rows of a shard's file, and the provenance of the jobs that trained them.
+
+    There are none if the file is missing or damaged, or if its rows come from other data or
+    another version of the arithmetic.
+    """
+    jobs: list[dict[str, Any]] = []
     if not Path(path).exists():
-        return nothing
+        return RUNS.empty_table(), jobs
     try:
         metadata = read_metadata(path)
-        if RunIdentity.from_metadata(metadata) != mine:
-            print(f"{path}: of other data or arithmetic; training again", file=sys.stderr)
-            return nothing
-        table = read_table(path, RUNS).replace_schema_metadata(None)
-        return table, list(metadata.get("jobs", ()))
+        if RunIdentity.from_metadata(metadata) == identity:
+            rows = read_table(path, RUNS).replace_schema_metadata(None)
+            return rows, list(metadata.get("jobs", ()))
+        logger.info("%s: from other data or another arithmetic; training again", path)
     except RecordError as error:
-        print(f"{error}; training again", file=sys.stderr)
-        return nothing
+        logger.info("%s; training again", error)
+    return RUNS.empty_table(), jobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -13,7 +14,10 @@ from noisescale.study.grid import Run
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A learning curve's values after `update` updates; cross-entropies in nats or None."""
+    """A point of a learning curve: accuracies in [0, 1] and cross-entropies in nats.
+
+    A cross-entropy is None from the divergence of the run on.
+    """
 
     update: int
     train_accuracy: float
@@ -22,36 +26,16 @@ class Evaluation:
     test_cross_entropy: float | None
 
 
-def runs_table(curves: list[LearningCurve], dataset: str) -> pa.Table:
-    """Return learning curves as a tidy table, one row per run and evaluation."""
-    rows = [
-        {
-            "run_id": curve.run.run_id,
-            "dataset": dataset,
-            **asdict(curve.run),
-            "noise_scale": curve.run.noise_scale,
-            "update": point.update,
-            "epoch": point.update * curve.run.batch_size / curve.run.train_size,
-            "train_accuracy": point.train_accuracy,
-            "train_cross_entropy": point.train_cross_entropy,
-            "test_accuracy": point.test_accuracy,
-            "test_cross_entropy": point.test_cross_entropy,
-            "status": "trained" if curve.diverged_at is None else "diverged",
-            "diverged_at": curve.diverged_at,
-            "train_seconds": curve.seconds,
-        }
-        for curve in curves
-        for point in curve.points
-    ]
-    return pa.Table.from_pylist(rows, schema=RUNS)
-
-
 @dataclass(frozen=True)
 class LearningCurve:
-    """A run's learning curve.
+    """The learning curve of a run.
 
     Attributes
     ----------
+    run
+        The run.
+    evaluations : list of Evaluation
+        By rising number of updates, from the initial weights on.
     diverged_at
         None for a run that ends better than guessing. Else the update at which its weights or
         outputs were no longer finite, or the first evaluation from which on its training
@@ -61,16 +45,55 @@ class LearningCurve:
     """
 
     run: Run
-    points: list[Evaluation]
+    evaluations: list[Evaluation]
     diverged_at: int | None
     seconds: float
 
 
-def _guessing_since(points: list[Evaluation], n_classes: int) -> int | None:
-    """Return the first evaluation from which on a run is no better than guessing, if any."""
+def runs_table(curves: Iterable[LearningCurve], dataset: str) -> pa.Table:
+    """Return learning curves as a tidy table, one row per run and evaluation.
+
+    Parameters
+    ----------
+    curves
+        The learning curves.
+    dataset
+        Name of the data set.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of `noisescale.results.schemas.RUNS`; its method `to_pandas` makes a
+        DataFrame.
+    """
+    rows = [
+        {
+            "run_id": curve.run.run_id,
+            "dataset": dataset,
+            **asdict(curve.run),
+            "noise_scale": curve.run.noise_scale,
+            "update": evaluation.update,
+            "epoch": evaluation.update * curve.run.batch_size / curve.run.train_size,
+            "train_accuracy": evaluation.train_accuracy,
+            "train_cross_entropy": evaluation.train_cross_entropy,
+            "test_accuracy": evaluation.test_accuracy,
+            "test_cross_entropy": evaluation.test_cross_entropy,
+            "status": "trained" if curve.diverged_at is None else "diverged",
+            "diverged_at": curve.diverged_at,
+            "train_seconds": curve.seconds,
+        }
+        for curve in curves
+        for evaluation in curve.evaluations
+    ]
+    return pa.Table.from_pylist(rows, schema=RUNS)
+
+
+def guessing_since(evaluations: Sequence[Evaluation], n_classes: int) -> int | None:
+    """Return the first update from which on a run is never better than guessing, if any."""
     since = None
-    for point in reversed(points):
-        if point.train_cross_entropy is None or point.train_cross_entropy < math.log(n_classes):
+    for evaluation in reversed(evaluations):
+        cross_entropy = evaluation.train_cross_entropy
+        if cross_entropy is None or cross_entropy < math.log(n_classes):
             break
-        since = point.update
+        since = evaluation.update
     return since

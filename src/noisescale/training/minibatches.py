@@ -12,26 +12,26 @@ from noisescale.models.block import Block
 from noisescale.training.shuffling import permutations
 
 _GATHERED_BYTES = 4_000_000
-"""Minibatches are gathered some at a time, as many as stay in a CPU's cache."""
+"""Size of the minibatches that a CPU gathers at a time, so that they stay in its cache."""
 _RECORDED_BLOCKS = 16
-"""Blocks of a portion on a GPU, which are recorded and launched as one (`noisescale.training.cuda_graphs`)."""
-_ORDERED = 1 << 20
-"""Examples to put in order at a time, of several epochs where these are short."""
+"""Largest number of blocks in a group on a GPU, which `cuda_graphs` launches as one."""
+_SHUFFLED_EXAMPLES = 1 << 20
+"""Number of examples to shuffle at a time: those of several epochs where these are short."""
 
 
 @dataclass(frozen=True)
 class BlockGroup:
-    """A few consecutive blocks of one length, whose examples are yet to be gathered.
+    """A few consecutive blocks of equal length, whose examples have yet to be gathered.
 
     Attributes
     ----------
     order : Tensor of int64, shape (2, n_seeds, blocks · updates · batch_size)
-        Each seed's examples, as rows of the pool and as positions in its training set. Without
-        meaning where `whole`.
+        Each seed's examples, as rows of the pool and as positions in its training set. Not used
+        if `whole`.
     blocks
         Number of blocks.
     updates
-        Of each block.
+        Number of updates in each block.
     whole
         Whether each block is one update on the whole training set.
     """
@@ -45,19 +45,19 @@ class BlockGroup:
 class Minibatches:
     """The minibatches of S runs with equal training-set and batch size.
 
-    An epoch is a new order of the training set, cut into whole minibatches; the remainder is left
-    out of that epoch.
+    Every epoch shuffles the training set and divides it into whole minibatches; the remainder is
+    left out of that epoch.
 
     Parameters
     ----------
-    x : Tensor, shape (n_pool, inputs)
-        The pool of examples that all runs draw their training sets from.
+    x : Tensor, shape (n_pool, …)
+        The pool of examples that contains all training sets.
     members : Tensor of int64, shape (n_seeds, train_size)
         Each seed's training set, as indices into the pool.
     targets : Tensor, shape (n_tasks, train_size, n_classes)
         One-hot labels of the training sets, for each distinct (seed, label noise).
     seeds : Tensor of int64, shape (n_seeds,)
-        The seeds that order the training sets.
+        The seeds that shuffle the training sets.
     seed_row, task_row : Tensor of int64, shape (S,)
         Each run's row in `members` and `targets`.
     batch_size
@@ -84,14 +84,14 @@ class Minibatches:
         self.train_size = members.shape[1]
         self.epoch_updates = self.train_size // batch_size
         self._orders: tuple[range, Tensor] = range(0), members[None, None]
-        self._whole: Block | None = None
+        self._whole_block: Block | None = None
 
     def select(self, mask: Tensor) -> None:
         """Keep the runs where `mask` (Tensor of bool, shape (S,)) is true."""
         self.seed_row, self.task_row = self.seed_row[mask], self.task_row[mask]
-        self._whole = None
+        self._whole_block = None
 
-    def portions(self, start: int, stop: int, longest: int = 1) -> Iterator[BlockGroup]:
+    def groups(self, start: int, stop: int, longest: int = 1) -> Iterator[BlockGroup]:
         """Yield the minibatches of updates `start`, …, `stop` − 1, counted from 0.
 
         Parameters
@@ -99,46 +99,47 @@ class Minibatches:
         start, stop
             First update, and the one after the last.
         longest
-            Updates of a block; at the end of an epoch, and before `stop`, there are blocks of a
-            power of two of them.
+            Number of updates in a block; towards the end of an epoch, and before `stop`, the
+            largest power of two that remains.
         """
         whole = self.batch_size == self.train_size
-        if whole and self._whole is None:
-            # The order within a full batch is of no consequence.
+        if whole and self._whole_block is None:
+            # The order within a full batch does not matter.
             order = torch.arange(self.train_size, device=self.members.device)
             order = torch.stack([self.members, order.expand_as(self.members)])
             (block,) = self._gather(order, 1)
-            self._whole = Block(block.x, block.targets, block.positions, 1, whole=True)
+            self._whole_block = Block(block.x, block.targets, block.positions, 1, whole=True)
         while start < stop:
             if whole:
-                blocks, updates = self._at_once(stop - start, 1), 1
+                blocks, updates = self._group_size(stop - start, 1), 1
                 yield BlockGroup(self.members[None, :, :0], blocks, 1, whole=True)
             else:
                 epoch, first = divmod(start, self.epoch_updates)
-                left = min(self.epoch_updates - first, stop - start)
-                updates = longest if left >= longest else 1 << (left.bit_length() - 1)
-                blocks = self._at_once(left // updates, updates)
+                remaining = min(self.epoch_updates - first, stop - start)
+                updates = longest if remaining >= longest else 1 << (remaining.bit_length() - 1)
+                blocks = self._group_size(remaining // updates, updates)
                 last = first + blocks * updates
                 order = self._epoch(epoch, stop)
                 order = order[:, :, first * self.batch_size : last * self.batch_size]
                 yield BlockGroup(order, blocks, updates)
             start += blocks * updates
 
-    def gather(self, portion: BlockGroup) -> Iterator[Block]:
-        """Yield a portion's blocks."""
-        if portion.whole:
-            yield from [self._whole] * portion.blocks
+    def gather(self, group: BlockGroup) -> Iterator[Block]:
+        """Yield a group's blocks."""
+        if group.whole:
+            assert self._whole_block is not None, "groups() makes it"
+            yield from [self._whole_block] * group.blocks
             return
-        # A CPU spends its time on calls, a GPU its memory on examples.
-        at_once = portion.blocks if self.x.is_cpu else 1
-        examples = portion.updates * self.batch_size
-        for order in portion.order.split(at_once * examples, dim=2):
-            yield from self._gather(order, portion.updates)
+        # All at once on a CPU, to save calls; one by one on a GPU, to save memory.
+        blocks = group.blocks if self.x.is_cpu else 1
+        examples = group.updates * self.batch_size
+        for order in group.order.split(blocks * examples, dim=2):
+            yield from self._gather(order, group.updates)
 
-    def _at_once(self, blocks: int, updates: int) -> int:
-        """Return how many of so many blocks make a portion."""
+    def _group_size(self, blocks: int, updates: int) -> int:
+        """Return how many of the next `blocks` blocks to put into a group."""
         if not self.x.is_cpu:
-            # Few different numbers, each of which is recorded once.
+            # Few different numbers, for each of which a graph is recorded.
             return min(1 << (blocks.bit_length() - 1), _RECORDED_BLOCKS)
         if self.batch_size == self.train_size:
             return 1
@@ -146,7 +147,7 @@ class Minibatches:
         return min(blocks, max(1, _GATHERED_BYTES // block_bytes))
 
     def _epoch(self, epoch: int, stop: int) -> Tensor:
-        """Return each seed's order in an epoch, of those until update `stop`.
+        """Return each seed's order in an epoch, one of those until update `stop`.
 
         Returns
         -------
@@ -156,7 +157,7 @@ class Minibatches:
         epochs, orders = self._orders
         if epoch not in epochs:
             n = -(-stop // self.epoch_updates) - epoch
-            n = min(n, max(1, _ORDERED // self.members.numel()))
+            n = min(n, max(1, _SHUFFLED_EXAMPLES // self.members.numel()))
             epochs = range(epoch, epoch + n)
             number = torch.arange(epoch, epoch + n, device=self.seeds.device)
             positions = permutations(
@@ -168,7 +169,7 @@ class Minibatches:
         return orders[epoch - epochs.start]
 
     def _gather(self, order: Tensor, updates: int) -> Iterator[Block]:
-        """Yield blocks of `updates` minibatches of an order, as of `BlockGroup`."""
+        """Yield the blocks of `updates` minibatches of an order, see `BlockGroup`."""
         order = order[:, self.seed_row].unflatten(2, (-1, updates * self.batch_size))
         rows, positions = order.transpose(1, 2).contiguous()
         labels = positions + (self.task_row * self.train_size)[:, None]

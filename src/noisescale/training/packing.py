@@ -1,76 +1,48 @@
-"""Runs of any shapes, cut into stacks that fit a core's cache or a GPU's memory."""
+"""Runs of any shapes, packed into stacks that fit a core's cache or a GPU's memory."""
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
 
 import torch
 
-from noisescale.cost.estimate import run_seconds, stack_size, training_seconds
-from noisescale.data.dataset import Dataset, dataset_shape
-from noisescale.data.preprocessing import preprocess
-from noisescale.models.mlp.strategy import stack_key
-from noisescale.progress import Progress
+from noisescale.cost.estimate import stack_size, training_seconds
+from noisescale.models.registry import stack_key
 from noisescale.study.catalog import Shape
 from noisescale.study.grid import Run
-from noisescale.training.checkpoint import Checkpoint
-from noisescale.training.learning_curve import LearningCurve
-from noisescale.training.loop import TrainingLoop
-from noisescale.training.problem import to_device
-from noisescale.training.scheduler import run_concurrently
 
-AT_ONCE = {"cpu": 1, "cuda": 8}
-"""Stacks in training at the same time."""
+CONCURRENT_STACKS = {"cpu": 1, "cuda": 8}
+"""Stacks that a device trains at the same time."""
 
-
-def train_runs(
-    dataset: Dataset,
-    runs: list[Run],
-    device: str,
-    evaluations_per_decade: int,
-    what: str,
-    checkpoint: Checkpoint,
-) -> list[LearningCurve]:
-    """Train runs of any shapes, stack by stack; return them in their order."""
-    shape = dataset_shape(dataset)
-    stacks = [
-        [run for run in stack if run not in checkpoint.finished]
-        for stack in pack(runs, shape, device, evaluations_per_decade)
-    ]
-    stacks = [stack for stack in stacks if stack]
-    left = [run for stack in stacks for run in stack]
-    problem = cache(lambda kind: to_device(preprocess(dataset, kind), device))
-    work = training_seconds(left, shape, evaluations_per_decade, gpu=False)
-    with Progress(len(left), what, "runs", work=work) as progress:
-
-        def begin(stack: list[Run]) -> TrainingLoop:
-            each = run_seconds(stack[0], shape, evaluations_per_decade)
-            return TrainingLoop(
-                problem(stack[0].preprocessing),
-                stack,
-                evaluations_per_decade,
-                lambda done: progress(done, work=done * each),
-                checkpoint,
-            )
-
-        for curves in run_concurrently(stacks, begin, AT_ONCE[device], checkpoint, device):
-            checkpoint.add(curves)
-    return [checkpoint.finished[run] for run in runs]
+_Item = TypeVar("_Item")
 
 
 def pack(
-    runs: list[Run], shape: Shape, device: str, evaluations_per_decade: int
+    runs: Sequence[Run], shape: Shape, device: str, evaluations_per_decade: int
 ) -> list[list[Run]]:
     """Return the stacks in which to train runs, the costliest first.
 
-    They depend on the runs and the device alone, not on what is done of them: a job that is
-    resumed goes on with the stacks that it was in.
+    They depend only on the runs and the device, not on which of the runs are finished: a job that
+    is resumed continues with the stacks that it was training.
+
+    Parameters
+    ----------
+    runs
+        The runs of a job.
+    shape
+        The sizes of the data set.
+    device
+        ``cpu`` or ``cuda``.
+    evaluations_per_decade
+        Points of the learning curves per factor of ten in updates.
     """
-    groups: dict[tuple, list[Run]] = {}
+    groups: dict[tuple[Hashable, ...], list[Run]] = {}
     for run in runs:
         groups.setdefault(stack_key(run), []).append(run)
-    # Of all the device's memory, not of what is free just now: see above.
-    memory = torch.cuda.mem_get_info()[1] // AT_ONCE[device] if device == "cuda" else 0
+    # The device's total memory, because what is free differs from one call to the next.
+    total = torch.cuda.mem_get_info()[1] if device == "cuda" else 0
+    memory = total // CONCURRENT_STACKS[device]
     costliest = sorted(
         groups.values(),
         key=lambda group: training_seconds(group, shape, evaluations_per_decade, gpu=False),
@@ -83,7 +55,10 @@ def pack(
     ]
 
 
-def split_evenly(runs: list[Run], size: int) -> list[list[Run]]:
-    """Cut runs into stacks of at most `size`, and of about the same: a small rest takes as long."""
-    n = -(-len(runs) // size)
-    return [runs[i * len(runs) // n : (i + 1) * len(runs) // n] for i in range(n)]
+def split_evenly(items: Sequence[_Item], size: int) -> list[list[_Item]]:
+    """Split items into parts of at most `size`, whose lengths differ by at most one.
+
+    The updates of a small last stack would take as long as those of a full one.
+    """
+    n = -(-len(items) // size)
+    return [list(items[i * len(items) // n : (i + 1) * len(items) // n]) for i in range(n)]

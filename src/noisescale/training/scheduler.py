@@ -1,13 +1,13 @@
-"""Stacks in training at the same time.
+"""The training of several stacks at the same time.
 
 A small stack leaves most of a GPU idle: its kernels are short, and each waits for the one before.
-So a few stacks are in training at once there, each on a CUDA stream of its own. On a CPU, whose
-cores all have jobs of their own, it is one after the other.
+So a GPU trains a few stacks at the same time, each on its own CUDA stream. A CPU, each core of
+which has its own job, trains one after the other.
 """
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,8 +20,10 @@ from noisescale.training.learning_curve import LearningCurve
 from noisescale.training.loop import TrainingLoop
 from noisescale.training.state import Checkpointer, StackState
 
+logger = logging.getLogger(__name__)
+
 _WAIT_SECONDS = 2e-4
-"""Between two looks at the GPU while all its streams are busy."""
+"""Time between two queries of the GPU while all its streams are busy."""
 
 
 def run_concurrently(
@@ -31,34 +33,34 @@ def run_concurrently(
     checkpointer: Checkpointer,
     device: str,
 ) -> Iterator[list[LearningCurve]]:
-    """Train stacks, `at_once` at a time, fewer or smaller ones where memory does not suffice.
+    """Train stacks, `at_once` at a time; fewer or smaller ones where memory does not suffice.
 
     Parameters
     ----------
     stacks
-        The runs of each, in the order in which to begin.
+        The runs of each stack, in the order in which to begin them.
     begin
-        Makes the stack's `Course`.
+        Returns the `TrainingLoop` of a stack.
     at_once
-        How many to train at the same time.
+        Number of stacks to train at the same time.
     checkpointer
-        Is given snapshots of all that are in training.
+        Receives the states of all stacks in training.
     device
         ``cpu`` or ``cuda``.
 
     Yields
     ------
-    list of Curve
-        Of each stack, as it is finished.
+    list of LearningCurve
+        The curves of each stack as it is finished.
 
     Raises
     ------
     torch.OutOfMemoryError
-        Memory lacks for a single run, with nothing else in training.
+        Memory does not suffice for a single run, with nothing else in training.
     """
     waiting = deque(stacks)
     slots: deque[_Slot] = deque()
-    # As many streams as there are slots, each with its slot alone.
+    # One stream for each slot in use.
     streams = [torch.cuda.Stream() if device == "cuda" else None for _ in range(at_once)]
     counted = time.perf_counter()
     while waiting or slots:
@@ -71,26 +73,27 @@ def run_concurrently(
             if not any(slot.ready() for slot in slots):
                 time.sleep(_WAIT_SECONDS)
             continue
-        if not slot.go_on(begin):
+        loop = slot.step(begin)
+        if loop is None:
             streams.append(slot.stream)
             if slots:
                 at_once = len(slots)
                 waiting.appendleft(slot.runs)
-                print(f"out of memory: {at_once} stacks at a time", file=sys.stderr)
+                logger.info("out of memory: continuing with %d stacks at a time", at_once)
             elif len(slot.runs) == 1:
                 raise torch.OutOfMemoryError("out of memory: a single run does not fit")
             else:
                 half = len(slot.runs) // 2
                 waiting.extendleft([slot.runs[half:], slot.runs[:half]])
-                print(f"out of memory: {half} runs side by side", file=sys.stderr)
+                logger.info("out of memory: continuing with stacks of %d runs", half)
             torch.cuda.empty_cache()
             continue
-        # So the times of all stacks add up to the time that has passed.
-        slot.loop.seconds += time.perf_counter() - counted
+        # The times of all stacks add up to the time that has passed.
+        loop.seconds += time.perf_counter() - counted
         counted = time.perf_counter()
-        if slot.loop.over:
+        if loop.over:
             streams.append(slot.stream)
-            yield slot.loop.curves()
+            yield loop.curves()
         else:
             slots.append(slot)
         if checkpointer.due():
@@ -98,38 +101,38 @@ def run_concurrently(
 
 
 class _Slot:
-    """A stack in training, on a stream of its own where the device has streams."""
+    """A stack in training, on its own stream where the device has streams."""
 
     def __init__(self, runs: list[Run], stream: torch.cuda.Stream | None) -> None:
         self.runs = runs
         self.stream = stream
-        self.loop: TrainingLoop | None = None
+        self._loop: TrainingLoop | None = None
 
     def ready(self) -> bool:
-        """Return whether all that was launched is done."""
+        """Return whether everything that was launched is done."""
         return self.stream is None or self.stream.query()
 
-    def go_on(self, begin: Callable[[list[Run]], TrainingLoop]) -> bool:
-        """Train a piece further; give up, and return False, where memory lacks."""
+    def step(self, begin: Callable[[list[Run]], TrainingLoop]) -> TrainingLoop | None:
+        """Make a step and return the loop; give up and return None where memory is exhausted."""
         if self.stream is not None:
-            # The data may have been made on the stream outside.
+            # The data set may have been moved to the device on the caller's stream.
             self.stream.wait_stream(torch.cuda.current_stream())
         try:
             with on_stream(self.stream):
-                if self.loop is None:
-                    self.loop = begin(self.runs)
-                self.loop.step()
+                if self._loop is None:
+                    self._loop = begin(self.runs)
+                self._loop.step()
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if self.loop is not None:
-                self.loop.abandon()
-            self.loop = None
-            return False
-        return True
+            if self._loop is not None:
+                self._loop.abandon()
+            self._loop = None
+        return self._loop
 
     def snapshot(self) -> StackState:
-        """Return how far the training has come, once that is settled."""
+        """Return the state of the stack, once everything that was launched is done."""
         if self.stream is not None:
             self.stream.synchronize()
-        return self.loop.snapshot()
+        assert self._loop is not None, "a slot that waits has made a step"
+        return self._loop.snapshot()

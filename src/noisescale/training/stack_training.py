@@ -1,179 +1,173 @@
-"""A stack of runs in training: its data, its networks, its learning curves so far."""
+"""A stack of runs in training: its training sets, its networks, its learning curves so far."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from noisescale.data.randomness import noisy_labels, subset
-from noisescale.models.mlp.evaluation import evaluate
-from noisescale.models.mlp.initialization import initial_weights
-from noisescale.models.mlp.network import StackedMLP
-from noisescale.models.mlp.strategy import block_updates, uses_dual
+from noisescale.models.registry import architecture_of
+from noisescale.models.training_sets import TrainingSets
 from noisescale.study.grid import Run
 from noisescale.training.cuda_graphs import make_advance
+from noisescale.training.device_dataset import DeviceDataset
+from noisescale.training.evaluation import LabelledExamples, evaluate
 from noisescale.training.learning_curve import Evaluation
 from noisescale.training.minibatches import Minibatches, one_hot
-from noisescale.training.problem import DeviceDataset
 from noisescale.training.state import StackState
 
 
 class StackTraining:
-    """A stack in training: the networks that are still finite, and what they are trained on.
+    """A stack in training: the networks that are still finite, and their minibatches.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    runs
+        Runs of equal `noisescale.models.registry.stack_key`.
 
     Attributes
     ----------
-    alive, diverged, points, update
+    data : DeviceDataset
+    sets : TrainingSets
+        Of the runs alive.
+    model : noisescale.models.architecture.StackedModel
+        The networks of the runs alive.
+    alive, diverged, evaluations, update
         As in `StackState`; `alive` is in the order of the stack.
     """
 
-    def __init__(self, problem: DeviceDataset, runs: list[Run]) -> None:
-        device, one = problem.x.device, runs[0]
-        seeds = sorted({run.seed for run in runs})
-        tasks = sorted({(run.seed, run.label_noise) for run in runs})
-        members = torch.stack(
-            [torch.from_numpy(subset(seed, len(problem.x), one.train_size)) for seed in seeds]
-        ).to(device)
-        labels = torch.stack(
-            [_labels(problem, *task).to(device)[members[seeds.index(task[0])]] for task in tasks]
+    def __init__(self, data: DeviceDataset, runs: list[Run]) -> None:
+        self.data = data
+        self.sets = training_sets(data, runs)
+        self.model = architecture_of(runs[0]).build(runs, self.sets)
+        self.batches = Minibatches(
+            self.model.pool,
+            self.model.pool_rows,
+            one_hot(self.sets.labels, data.n_classes),
+            torch.tensor(self.sets.seeds, device=data.x.device),
+            self.sets.seed_row,
+            self.sets.task_row,
+            runs[0].batch_size,
         )
-
-        def per_run(values: list) -> Tensor:
-            return torch.tensor(values, device=device)
-
-        self.problem = problem
         self.alive = list(range(len(runs)))
         self.diverged: dict[int, int] = {}
-        self.points: list[list[Evaluation]] = [[] for _ in runs]
-        self.update = self._settled = 0
-        self._finite = torch.zeros(len(runs), dtype=torch.int64, device=device)
-        self.seed_row = per_run([seeds.index(run.seed) for run in runs])
-        self.task_row = per_run([tasks.index((run.seed, run.label_noise)) for run in runs])
-        self.members, self.labels = members, labels
-
-        n_inputs = problem.n_inputs
-        sizes = (n_inputs, *one.widths, problem.n_classes)
-        # A GPU would wait for them; a CPU's job counts its memory.
-        initial = initial_weights if device.type == "cpu" else _initial_weights
-        layers = [
-            torch.stack([torch.from_numpy(layer) for layer in layers]).to(device)[self.seed_row]
-            for layers in zip(*(initial(seed, sizes) for seed in seeds), strict=True)
-        ]
-        layers[0] = torch.nn.functional.pad(layers[0], (0, 0, 0, problem.padding))
-        examples, rows, sets = problem.x, members, None
-        if uses_dual(one, n_inputs):
-            x = problem.x[members]
-            examples = torch.bmm(x, x.mT).flatten(0, 1)
-            rows = torch.arange(len(examples), device=device).view_as(members)
-            sets = x, self.seed_row
-        self.stack = StackedMLP(
-            layers,
-            learning_rate=per_run([run.learning_rate for run in runs]),
-            weight_decay=per_run([run.weight_decay for run in runs]),
-            momentum=one.momentum,
-            batch_size=one.batch_size,
-            training_sets=sets,
-        )
-        self.batches = Minibatches(
-            examples,
-            rows,
-            one_hot(labels, problem.n_classes),
-            per_run(seeds),
-            self.seed_row,
-            self.task_row,
-            one.batch_size,
-        )
-        self.block_updates = block_updates(one, n_inputs, device.type)
-        self._advance = make_advance(self.stack, self.batches)
+        self.evaluations: list[list[Evaluation]] = [[] for _ in runs]
+        self.update = self._checked = 0
+        self._finite = torch.zeros(len(runs), dtype=torch.int64, device=data.x.device)
+        self._advance = make_advance(self.model, self.batches)
 
     def advance(self, stop: int, due: Callable[[], bool] = lambda: False) -> None:
         """Make updates until `stop`, or until something else is due.
 
-        How the updates before `stop` are cut into blocks does not depend on where it is left off.
+        The division of the updates before `stop` into blocks does not depend on interruptions.
         """
         start = self.update
-        finite_signal = self.stack.learning_rate.new_empty(stop - start, len(self.stack))
-        for portion in self.batches.portions(start, stop, self.block_updates):
+        finite_signal = torch.empty(stop - start, len(self.model), device=self._finite.device)
+        for group in self.batches.groups(start, stop, self.model.block_updates):
             done = self.update - start
-            updates = portion.blocks * portion.updates
-            self._advance(portion, finite_signal[done : done + updates])
+            updates = group.blocks * group.updates
+            self._advance(group, finite_signal[done : done + updates])
             self.update += updates
             if due():
                 break
-        # A weight that is not finite spoils every later gradient: what is finite is a prefix.
+        # A weight that is not finite spoils every later gradient: the finite ones come first.
         self._finite += finite_signal[: self.update - start].isfinite().sum(0)
 
     def drop_diverged(self) -> None:
-        """Find the runs that have ceased to be finite, and go on without them."""
-        made, finite = self.update - self._settled, self._finite.tolist()
+        """Continue without the runs that are no longer finite."""
+        since, finite = self.update - self._checked, self._finite.tolist()
         self._drop(
-            {i: self._settled + n + 1 for i, n in zip(self.alive, finite, strict=True) if n < made}
+            {i: self._checked + n + 1 for i, n in zip(self.alive, finite, strict=True) if n < since}
         )
         self._finite.zero_()
-        self._settled = self.update
+        self._checked = self.update
 
     def evaluate(self) -> None:
-        """Add a point to the learning curves; go on without runs whose outputs are not finite."""
-        layers, problem = self.stack.layers, self.problem
-        train = evaluate(layers, problem.x, self.labels[self.task_row], self.members[self.seed_row])
-        test = evaluate(layers, problem.x_test, problem.y_test[None])
-        overflown = {}
+        """Add a point to the learning curves; drop the runs whose outputs are not finite."""
+        data, sets = self.data, self.sets
+        train, test = evaluate(
+            self.model,
+            LabelledExamples(data.x, sets.labels[sets.task_row], sets.members[sets.seed_row]),
+            LabelledExamples(data.x_test, data.y_test[None]),
+        )
+        not_finite = {}
         for i, *values in zip(self.alive, *train, *test, strict=True):
             if math.isfinite(values[1]) and math.isfinite(values[3]):
-                self.points[i].append(Evaluation(self.update, *values))
+                self.evaluations[i].append(Evaluation(self.update, *values))
             else:
-                overflown[i] = self.update
-        self._drop(overflown)
+                not_finite[i] = self.update
+        self._drop(not_finite)
 
     def snapshot(self, seconds: float) -> StackState:
-        """Return how far the training has come, in so many seconds."""
+        """Return the present state, after `seconds` of training."""
         return StackState(
             self.update,
-            self._settled,
+            self._checked,
             self._finite.tolist(),
             list(self.alive),
             dict(self.diverged),
-            [list(points) for points in self.points],
-            self.stack.state(),
+            [list(evaluations) for evaluations in self.evaluations],
+            self.model.state(),
             seconds,
-            self.problem.x.device.type,
+            self.data.x.device.type,
         )
 
     def restore(self, snapshot: StackState) -> None:
-        """Go on from a snapshot of the same runs, before any update."""
+        """Resume from a snapshot of the same runs, before any update."""
         self._drop(snapshot.diverged)
-        for name, value in self.stack.state().items():
+        for name, value in self.model.state().items():
             value.copy_(snapshot.tensors[name])
         self._finite.copy_(torch.tensor(snapshot.finite))
-        self.points = [list(points) for points in snapshot.points]
-        self.update, self._settled = snapshot.update, snapshot.settled
+        self.evaluations = [list(evaluations) for evaluations in snapshot.evaluations]
+        self.update, self._checked = snapshot.update, snapshot.checked
 
     def _drop(self, diverged: dict[int, int]) -> None:
-        """Go on without runs that have diverged."""
+        """Continue without runs that have diverged."""
         if diverged:
             mask = torch.tensor([i not in diverged for i in self.alive])
-            mask = mask.to(self.seed_row.device)
+            mask = mask.to(self._finite.device)
             self.diverged |= diverged
             self.alive = [i for i in self.alive if i not in diverged]
-            self.seed_row, self.task_row = self.seed_row[mask], self.task_row[mask]
             self._finite = self._finite[mask]
-            self.stack.select(mask)
+            self.sets = self.sets.select(mask)
+            self.model.select(mask)
             self.batches.select(mask)
-            self._advance = make_advance(self.stack, self.batches)
+            self._advance = make_advance(self.model, self.batches)
 
 
-@lru_cache(maxsize=16)
-def _initial_weights(seed: int, sizes: tuple[int, ...]) -> list[np.ndarray]:
-    """Return a seed's initial weights, which a GPU needs again for stack after stack."""
-    return initial_weights(seed, sizes)
+def training_sets(data: DeviceDataset, runs: list[Run]) -> TrainingSets:
+    """Return the training sets of runs of equal training-set size.
+
+    Which examples and labels they hold depends on each run's seed and label noise
+    (`noisescale.data.randomness`).
+    """
+    device, train_size = data.x.device, runs[0].train_size
+    seeds = sorted({run.seed for run in runs})
+    tasks = sorted({(run.seed, run.label_noise) for run in runs})
+    members = torch.stack(
+        [torch.from_numpy(subset(seed, len(data.x), train_size)) for seed in seeds]
+    ).to(device)
+    labels = torch.stack(
+        [_pool_labels(data, *task).to(device)[members[seeds.index(task[0])]] for task in tasks]
+    )
+    task_row = [tasks.index((run.seed, run.label_noise)) for run in runs]
+    return TrainingSets(
+        x=data.x,
+        members=members,
+        labels=labels,
+        seeds=tuple(seeds),
+        seed_row=torch.tensor([seeds.index(run.seed) for run in runs], device=device),
+        task_row=torch.tensor(task_row, device=device),
+        n_inputs=data.n_inputs,
+        n_classes=data.n_classes,
+    )
 
 
-def _labels(problem: DeviceDataset, seed: int, label_noise: float) -> Tensor:
-    """Return the labels of the whole pool that a seed trains on."""
-    y = noisy_labels(seed, problem.y.numpy(), label_noise, problem.n_classes)
-    return torch.from_numpy(y)
+def _pool_labels(data: DeviceDataset, seed: int, label_noise: float) -> Tensor:
+    """Return the labels of the whole pool with a seed's label noise."""
+    return torch.from_numpy(noisy_labels(seed, data.y.numpy(), label_noise, data.n_classes))

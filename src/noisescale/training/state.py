@@ -7,29 +7,29 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from noisescale.study.grid import Run
-from noisescale.training.learning_curve import Evaluation
+from noisescale.training.learning_curve import Evaluation, LearningCurve
 
 
 @dataclass(frozen=True)
 class StackState:
-    """A stack between two updates: all that it takes to go on with it.
+    """A stack between two updates: all that is needed to resume its training.
 
     Attributes
     ----------
     update
         Updates made.
-    settled
-        Updates after which it was last looked which runs had diverged.
+    checked
+        The update after which runs were last checked for divergence.
     finite : list of int
-        For each run alive, after how many updates since then its gradient was finite.
+        For each run alive, the number of updates since `checked` with a finite gradient.
     alive : list of int
-        Which runs are still in training.
+        The runs still in training, as positions in the stack.
     diverged : dict of int to int
-        The other runs, with the update at which they ceased to be finite.
-    points : list of list of Point
+        The other runs, each with the update at which it was no longer finite.
+    evaluations : list of list of Evaluation
         Each run's learning curve so far.
     tensors : dict of str to Tensor, shapes (len(alive), …)
-        As in `noisescale.models.mlp.network.StackedMLP.state`; not copied.
+        As in `noisescale.models.architecture.StackedModel.state`; not copied.
     seconds
         Wall time spent.
     device
@@ -37,26 +37,41 @@ class StackState:
     """
 
     update: int
-    settled: int
+    checked: int
     finite: list[int]
     alive: list[int]
     diverged: dict[int, int]
-    points: list[list[Evaluation]]
+    evaluations: list[list[Evaluation]]
     tensors: dict[str, Tensor]
     seconds: float
     device: str
 
 
 class Checkpointer:
-    """Keeps what is needed to go on with a training that is interrupted; this one, nothing."""
+    """Stores what is needed to resume a training that is interrupted.
+
+    This base class writes nothing: it only holds the finished curves in memory.
+
+    Attributes
+    ----------
+    finished : dict of Run to LearningCurve
+        Runs that need no more training.
+    """
+
+    def __init__(self) -> None:
+        self.finished: dict[Run, LearningCurve] = {}
+
+    def add(self, curves: list[LearningCurve]) -> None:
+        """Record the curves of runs that are finished."""
+        self.finished |= {curve.run: curve for curve in curves}
 
     def snapshot(self, runs: list[Run]) -> StackState | None:
-        """Return how far this stack of runs has come in an earlier process."""
+        """Return the state in which an earlier process left this stack of runs, if it did."""
         return None
 
     def due(self) -> bool:
-        """Return whether it is time to `keep` snapshots; asked every few blocks of updates."""
+        """Return whether to call `save` now; asked after every few blocks of updates."""
         return False
 
     def save(self, stacks: list[tuple[list[Run], StackState]]) -> None:
-        """Keep snapshots of all stacks in training, in the place of earlier ones."""
+        """Store the states of all stacks in training, replacing earlier ones."""

@@ -1,7 +1,8 @@
-"""Stacked matrix products: each is the same to the last bit, alone or beside others.
+"""Stacked matrix products, each the same to the last bit in a stack of any size.
 
-Linear algebra on a CPU has another routine for a single product than for several when one of its
-dimensions is 1, as at batch size 1: there, one network is computed as two equal ones.
+When one of a product's dimensions is 1, as at batch size 1, linear algebra on a CPU uses one
+routine for a single product and another for several: there, a stack of one network is computed as
+two equal networks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def baddbmm(c: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def accumulate(c: Tensor, a: Tensor, b: Tensor, beta: float = 1) -> None:
-    """Make `c` in place to β c + a b for each of the stack, as ``c.baddbmm_(a, b, beta=beta)``."""
+    """Set `c` in place to β c + a b for each of the stack, as ``c.baddbmm_(a, b, beta=beta)``."""
     if _is_single(a, b):
         c.copy_(_sum(c, a, b, beta))
     else:

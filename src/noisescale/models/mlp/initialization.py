@@ -6,12 +6,13 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from noisescale.data.randomness import INITIALISATION, generator
 
 
-def initial_weights(seed: int, sizes: Sequence[int]) -> list[np.ndarray]:
-    """Return He-initialised layers, with zero biases in each one's last row.
+def initial_weights(seed: int, sizes: Sequence[int]) -> list[npt.NDArray[np.float32]]:
+    """Return He-initialised layers, each with zero biases in its last row.
 
     Parameters
     ----------

@@ -1,13 +1,16 @@
-"""The first layer of a stack: the one whose inputs are known beforehand.
+"""The first layer of a stack, whose inputs are the training examples, known in advance.
 
-Its inputs are the examples themselves, so what B examples of K updates to come make of its present
-weights is one product, and what the updates in between change is a sum of outer products, added
-when its turn comes (a *block* of updates). And its weights are their initial values plus a
-combination of the training examples, which can be trained in the place of the weights (*dual*).
-Both are the same gradient descent, in exact arithmetic.
+That allows two reformulations, which in exact arithmetic are the same gradient descent:
 
-With u = −ε v for the velocity v, an update of the weights w on examples X, whose pre-activations
-have the scaled gradient d = −ε ∂L/∂(X w), is::
+Block
+    The pre-activations of the next K minibatches with the current weights are one matrix product;
+    what the K updates change in between is a sum of outer products, added update by update.
+Dual
+    The weights are their initial values plus a linear combination of the training examples, whose
+    coefficients can be trained instead of the weights.
+
+With velocity v and u = −ε v, the momentum update of the weights w on a minibatch X, with scaled
+gradient d = −ε ∂L/∂(X w) of its pre-activations, is::
 
     u ← m u + Xᵀ d,   w ← w + u
 """
@@ -26,7 +29,7 @@ from noisescale.models.block import Block
 from noisescale.models.mlp.batched import accumulate, baddbmm, bmm
 
 _CACHED = 1 << 17
-"""Weights that stay in a core's cache, with as many velocities, from one operation to the next."""
+"""Number of weights that, with their velocities, stay in a core's cache between two operations."""
 
 
 class Primal:
@@ -35,11 +38,11 @@ class Primal:
     Parameters
     ----------
     weights : Tensor, shape (S, inputs, outputs)
-        Initial weights of S networks. Taken over, not copied.
+        Initial weights of S networks; not copied, changed in place.
     momentum
         In [0, 1).
     decay : Tensor, shape (S,), or None
-        Learning rate times weight decay. With it a block is one update.
+        Learning rate times weight decay. With weight decay, a block is one update.
     """
 
     def __init__(self, weights: Tensor, momentum: float, decay: Tensor | None = None) -> None:
@@ -47,11 +50,11 @@ class Primal:
         self.u = torch.zeros_like(weights) if momentum else None
         self.momentum = momentum
         self.decay = decay
-        self._bind()
+        self._split_weights()
 
     @property
     def weights(self) -> Tensor:
-        """The present weights, shape (S, inputs, outputs)."""
+        """The current weights, shape (S, inputs, outputs)."""
         return self.w
 
     def state(self) -> dict[str, Tensor]:
@@ -63,24 +66,26 @@ class Primal:
         self.w = self.w[mask]
         self.u = None if self.u is None else self.u[mask]
         self.decay = None if self.decay is None else self.decay[mask]
-        self._bind()
+        self._split_weights()
 
-    def _bind(self) -> None:
-        """Cut large weights and velocities into parts that stay in a core's cache for an update.
+    def _split_weights(self) -> None:
+        """Split large weights and velocities into parts that stay in a core's cache for an update.
 
-        By networks: each then has the same products, alone and in a stack. Without momentum the
-        weights stand in the place of the velocity.
+        Network by network, so that the products are the same in a stack of any size. Without
+        momentum the weights take the place of the velocity.
         """
         everything = slice(None)
         self._parts = [(everything, everything, self.w, self.w if self.u is None else self.u)]
-        if self.u is not None and self.w.is_cpu and len(rows := _cut(self.w)) > 1:
-            runs = [slice(i, i + 1) for i in range(len(self.w))]
+        if self.u is not None and self.w.is_cpu and len(rows := _row_slices(self.w)) > 1:
+            networks = [slice(i, i + 1) for i in range(len(self.w))]
             self._parts = [
-                (run, part, self.w[run, part], self.u[run, part]) for run in runs for part in rows
+                (network, part, self.w[network, part], self.u[network, part])
+                for network in networks
+                for part in rows
             ]
 
     def outputs(self, block: Block) -> Tensor:
-        """Return the block's pre-activations but for what its own updates change.
+        """Return the block's pre-activations, without what its own updates change.
 
         Returns
         -------
@@ -91,7 +96,7 @@ class Primal:
             _add_drift(a, block, self.u, self._sums(block))
         return a
 
-    def products(self, block: Block) -> Tensor:
+    def influence(self, block: Block) -> Tensor:
         """Return how much each example's gradient changes a later example's pre-activation.
 
         Returns
@@ -99,10 +104,10 @@ class Primal:
         Tensor, shape (S, n, n) with n = updates · batch_size
             [s, i, j] is not zero where the update of example j precedes that of i.
         """
-        return bmm(block.x, block.x.mT).mul_(self._sums(block).later)
+        return bmm(block.x, block.x.mT).mul_(self._sums(block).influence)
 
     def update(self, block: Block, d: Tensor) -> None:
-        """Make the updates of a block.
+        """Make the updates of a block: the momentum update of the module's docstring.
 
         Parameters
         ----------
@@ -113,17 +118,17 @@ class Primal:
         """
         if self.momentum and block.updates > 1:
             sums = self._sums(block)
-            total, left = d * sums.total, d * sums.left
+            to_weights, to_velocity = d * sums.to_weights, d * sums.to_velocity
         x = block.x.mT
-        for run, rows, w, u in self._parts:
-            xt = x[run, rows]
+        for network, rows, w, u in self._parts:
+            xt = x[network, rows]
             if self.momentum and block.updates > 1:
-                w.add_(u, alpha=sums.drift_all)
-                accumulate(w, xt, total[run])
-                accumulate(u, xt, left[run], sums.decayed)
+                w.add_(u, alpha=sums.total_drift)
+                accumulate(w, xt, to_weights[network])
+                accumulate(u, xt, to_velocity[network], sums.velocity_factor)
                 continue
-            decayed = None if self.decay is None else w * self.decay[run, None, None]
-            accumulate(u, xt, d[run], self.momentum or 1)
+            decayed = None if self.decay is None else w * self.decay[network, None, None]
+            accumulate(u, xt, d[network], self.momentum or 1)
             if decayed is not None:
                 u.sub_(decayed)
             if self.momentum:
@@ -135,10 +140,11 @@ class Primal:
 
 
 class Dual:
-    """The combination of training examples that has been added to the initial weights.
+    """Coefficients of the training examples whose combination is added to the initial weights.
 
-    For training examples X, the weights are w = w₀ + Xᵀ c. An update on examples b of them takes
-    one product with their rows of X Xᵀ, where the weights themselves take two, with X and Xᵀ::
+    With training examples X, the weights are w = w₀ + Xᵀ c. An update on the examples b among them
+    takes one product, with their rows of X Xᵀ, where the weights themselves take two, with X and
+    Xᵀ::
 
         X_b w = X_b w₀ + (X Xᵀ)_b c,   u ← m u,   u_b ← u_b + d,   c ← c + u
 
@@ -147,11 +153,11 @@ class Dual:
     Parameters
     ----------
     weights : Tensor, shape (S, inputs, outputs)
-        Initial weights of S networks. Taken over, not copied.
+        Initial weights of S networks; not copied.
     momentum
         In [0, 1).
     x : Tensor, shape (n_sets, train_size, inputs)
-        The training sets. A block's `x` are rows of their Gram matrices.
+        The training sets. The examples `x` of a block are rows of their Gram matrices.
     set_row : Tensor of int64, shape (S,)
         Each network's row in `x`.
     """
@@ -161,16 +167,16 @@ class Dual:
         self.x = x
         self.set_row = set_row
         self.momentum = momentum
-        self.at_start = torch.stack(
+        self.initial_outputs = torch.stack(
             [torch.mm(x[row], w) for row, w in zip(set_row.tolist(), weights, strict=True)]
         )
-        self.c = torch.zeros_like(self.at_start)
+        self.c = torch.zeros_like(self.initial_outputs)
         self.u = torch.zeros_like(self.c) if momentum else None
-        self._bind()
+        self._index_rows()
 
     @property
     def weights(self) -> Tensor:
-        """The present weights, shape (S, inputs, outputs)."""
+        """The current weights, shape (S, inputs, outputs)."""
         return torch.stack(
             [
                 torch.addmm(initial, self.x[row].T, c)
@@ -185,33 +191,33 @@ class Dual:
     def select(self, mask: Tensor) -> None:
         """Keep the networks where `mask` (Tensor of bool, shape (S,)) is true."""
         self.initial, self.set_row = self.initial[mask], self.set_row[mask]
-        self.at_start, self.c = self.at_start[mask], self.c[mask]
+        self.initial_outputs, self.c = self.initial_outputs[mask], self.c[mask]
         self.u = None if self.u is None else self.u[mask]
-        self._bind()
+        self._index_rows()
 
-    def _bind(self) -> None:
-        """Find where each network's training set begins among the rows of all."""
+    def _index_rows(self) -> None:
+        """Find where each network's training set begins among the rows of all networks."""
         stack, train_size = self.c.shape[:2]
         rows = torch.arange(stack * train_size, device=self.c.device)
-        self._start = rows.view(stack, train_size)[:, :1]
+        self._first_row = rows.view(stack, train_size)[:, :1]
         large = self.c.is_cpu and stack and train_size * self.c.shape[2] >= _CACHED
-        self._fade = _fading(self.c, self.u) if large and self.u is not None else None
+        self._drift_step = _fused_drift(self.c, self.u) if large and self.u is not None else None
 
     def outputs(self, block: Block) -> Tensor:
         """Return the block's pre-activations, see `Primal.outputs`."""
         if block.whole:
-            return baddbmm(self.at_start, block.x, self.c)
-        a = self.at_start.flatten(0, 1).index_select(0, self._rows(block))
+            return baddbmm(self.initial_outputs, block.x, self.c)
+        a = self.initial_outputs.flatten(0, 1).index_select(0, self._rows(block))
         a = a.unflatten(0, block.positions.shape)
         accumulate(a, block.x, self.c)
         if self.u is not None and block.updates > 1:
             _add_drift(a, block, self.u, self._sums(block))
         return a
 
-    def products(self, block: Block) -> Tensor:
-        """Return how later pre-activations depend on gradients, see `Primal.products`."""
+    def influence(self, block: Block) -> Tensor:
+        """Return how later pre-activations depend on gradients, see `Primal.influence`."""
         columns = block.positions[:, None, :].expand(-1, block.x.shape[1], -1)
-        return block.x.gather(2, columns).mul_(self._sums(block).later)
+        return block.x.gather(2, columns).mul_(self._sums(block).influence)
 
     def update(self, block: Block, d: Tensor) -> None:
         """Make the updates of a block, see `Primal.update`."""
@@ -220,8 +226,8 @@ class Dual:
         elif block.whole:
             torch.add(d, self.u, alpha=self.momentum, out=self.u)
             self.c.add_(self.u)
-        elif block.updates == 1 and self._fade is not None:
-            self._fade(momentum=self.momentum)
+        elif block.updates == 1 and self._drift_step is not None:
+            self._drift_step(momentum=self.momentum)
             self._add(self.u, block, d)
             self._add(self.c, block, d)
         elif block.updates == 1:
@@ -230,51 +236,51 @@ class Dual:
             self.c.add_(self.u)
         else:
             sums = self._sums(block)
-            self.c.add_(self.u, alpha=sums.drift_all)
-            self._add(self.c, block, d * sums.total)
-            self.u.mul_(sums.decayed)
-            self._add(self.u, block, d * sums.left)
+            self.c.add_(self.u, alpha=sums.total_drift)
+            self._add(self.c, block, d * sums.to_weights)
+            self.u.mul_(sums.velocity_factor)
+            self._add(self.u, block, d * sums.to_velocity)
 
     def _add(self, to: Tensor, block: Block, d: Tensor) -> None:
-        """Add the examples' rows to those of the training set. No example is there twice."""
+        """Add the examples' rows to those of the training set; a block has no example twice."""
         if block.whole:
             to.add_(d)
         else:
             to.flatten(0, 1).index_add_(0, self._rows(block), d.flatten(0, 1))
 
     def _rows(self, block: Block) -> Tensor:
-        return (block.positions + self._start).flatten()
+        return (block.positions + self._first_row).flatten()
 
     def _sums(self, block: Block) -> MomentumSums:
         batch_size = block.x.shape[1] // block.updates
         return momentum_sums(self.momentum, block.updates, batch_size, self.c.dtype, self.c.device)
 
 
-def _cut(weights: Tensor) -> list[slice]:
-    """Return which rows of a network's weights to update at a time."""
+def _row_slices(weights: Tensor) -> list[slice]:
+    """Return the rows of a network's weights that are updated together."""
     _, inputs, outputs = weights.shape
     n = min(math.ceil(inputs * outputs / _CACHED), inputs)
     cuts = [i * inputs // n for i in range(n + 1)]
     return [slice(*ends) for ends in itertools.pairwise(cuts)]
 
 
-def _fading(c: Tensor, u: Tensor) -> Callable[..., None]:
-    """Return a function that makes u ← m u, c ← c + u in one pass over both, on a CPU.
+def _fused_drift(c: Tensor, u: Tensor) -> Callable[..., None]:
+    """Return a function that computes u ← m u, c ← c + u in one pass over both, on a CPU.
 
-    It is torch's fused optimizer without a gradient: zeros that stay in a core's cache.
+    It is torch's fused optimizer with a gradient of zeros, which stay in a core's cache.
     """
 
-    def cut(x: Tensor) -> list[Tensor]:
-        # By networks: how a vector's end is rounded does not depend on what else is in the stack.
-        return [part for one in x for part in one.view(-1).split(_CACHED)]
+    def split(x: Tensor) -> list[Tensor]:
+        # Network by network, so that rounding at a vector's end does not depend on the stack.
+        return [part for network in x for part in network.view(-1).split(_CACHED)]
 
     zeros = c.new_zeros(_CACHED)
-    parts = cut(c)
+    parts = split(c)
     return partial(
         torch._fused_sgd_,
         parts,
         [zeros[: len(part)] for part in parts],
-        cut(u),
+        split(u),
         lr=-1.0,
         weight_decay=0.0,
         dampening=0.0,
@@ -285,7 +291,7 @@ def _fading(c: Tensor, u: Tensor) -> Callable[..., None]:
 
 
 def _add_drift(a: Tensor, block: Block, u: Tensor, sums: MomentumSums) -> None:
-    """Add what the velocity from before a block does in it, which is nothing to its first update.
+    """Add what the velocity from before the block contributes, from its second update on.
 
     Parameters
     ----------
@@ -304,36 +310,43 @@ class MomentumSums:
     Attributes
     ----------
     drift : Tensor, shape (K · B, 1)
-        Σ m^s for s = 1, …, t at the examples of update t = 0, …, K − 1: how often the velocity
-        from before the block has been added until then.
-    drift_all : float
+        Σ m^s for s = 1, …, t at the examples of update t = 0, …, K − 1: the multiple of the
+        velocity from before the block that has been added to the weights by then.
+    total_drift : float
         The same after the block.
-    later : Tensor, shape (K · B, K · B)
-        Σ m^s for s = 0, …, t − r − 1 at the examples of update t (rows) and r < t (columns).
-    total, left : Tensor, shape (K · B, 1)
-        Σ m^s for s = 0, …, K − 1 − r, and m^(K − 1 − r), at the examples of update r.
-    decayed : float
-        m^K.
+    influence : Tensor, shape (K · B, K · B)
+        Σ m^s for s = 0, …, t − r − 1 at the examples of update t (rows) and r < t (columns): the
+        multiple of the gradient of r in the weights at t.
+    to_weights, to_velocity : Tensor, shape (K · B, 1)
+        Σ m^s for s = 0, …, K − 1 − r, and m^(K − 1 − r), at the examples of update r: the
+        multiples of its gradient in the weights and in the velocity after the block.
+    velocity_factor : float
+        m^K, the factor of the velocity from before the block in the velocity after it.
     """
 
     def __init__(
-        self, momentum: float, updates: int, batch_size: int, dtype: torch.dtype, device: str
+        self,
+        momentum: float,
+        updates: int,
+        batch_size: int,
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
         powers = torch.tensor(momentum, dtype=torch.float64) ** torch.arange(updates + 1)
         sums = powers.cumsum(0)
         step = torch.arange(updates)
         lag = step[:, None] - step
 
-        def spread(per_update: Tensor) -> Tensor:
+        def per_example(per_update: Tensor) -> Tensor:
             return per_update.repeat_interleave(batch_size, dim=0)[:, None].to(device, dtype)
 
-        self.drift = spread(sums[:-1] - 1)
-        self.drift_all = float(sums[-1] - 1)
-        later = torch.where(lag > 0, sums[(lag - 1).clamp_min(0)], 0.0)
-        self.later = spread(later.repeat_interleave(batch_size, dim=1))[:, 0]
-        self.total = spread(sums[:-1].flip(0))
-        self.left = spread(powers[:-1].flip(0))
-        self.decayed = float(powers[-1])
+        self.drift = per_example(sums[:-1] - 1)
+        self.total_drift = float(sums[-1] - 1)
+        influence = torch.where(lag > 0, sums[(lag - 1).clamp_min(0)], 0.0)
+        self.influence = per_example(influence.repeat_interleave(batch_size, dim=1))[:, 0]
+        self.to_weights = per_example(sums[:-1].flip(0))
+        self.to_velocity = per_example(powers[:-1].flip(0))
+        self.velocity_factor = float(powers[-1])
 
 
 momentum_sums = cache(MomentumSums)

@@ -1,9 +1,9 @@
 """The stacked SGD engine: many networks of one shape, trained together as batched products.
 
-A stack holds the layers of S multilayer perceptrons (ReLU, softmax, cross-entropy) side by side,
-with forward and backward pass written out. Each layer's bias is the last row of its weights and
-meets a constant 1 beside its inputs. The gradient is never formed: its matrix product
-accumulates straight into the velocity.
+A stack holds the layers of S multilayer perceptrons (ReLU, softmax, cross-entropy), with forward
+pass, backward pass and momentum update written out. Each layer's bias is the last row of its
+weights, which a constant 1 in the layer's input multiplies. The gradient is never formed: its
+matrix product accumulates straight into the velocity.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class StackedMLP:
     learning_rate, weight_decay : Tensor, shape (S,)
         One value for each network.
     momentum
-        In [0, 1), the same for all.
+        In [0, 1), the same for all networks.
     batch_size
         Number of examples in each minibatch.
     training_sets : tuple of Tensor, optional
         All training sets, shape (n_sets, train_size, inputs + 1), and each network's row among
-        them, shape (S,): the first layer is then trained in its `Dual`. Without weight decay only.
+        them, shape (S,). If given, the first layer is trained in its `Dual`, which has no weight
+        decay.
     """
 
     def __init__(
@@ -61,17 +62,17 @@ class StackedMLP:
             self.first = Dual(layers[0].clone(), momentum, *training_sets)
         # All layers but the first are stored with outputs before inputs: a product with few
         # columns, the classes, is several times slower than one with few rows.
-        plain = torch.contiguous_format
-        self._layers = [layer.mT.clone(memory_format=plain) for layer in layers[1:]]
+        row_major = torch.contiguous_format
+        self._layers = [layer.mT.clone(memory_format=row_major) for layer in layers[1:]]
         self._velocities = [torch.zeros_like(w) for w in self._layers] if momentum else self._layers
-        self._bind()
+        self._prepare_buffers()
 
     def __len__(self) -> int:
         return len(self.learning_rate)
 
     @property
     def layers(self) -> list[Tensor]:
-        """The present weights, shapes (S, inputs + 1, outputs)."""
+        """The current weights, shapes (S, inputs + 1, outputs)."""
         return [self.first.weights, *(layer.mT for layer in self._layers)]
 
     @property
@@ -95,13 +96,13 @@ class StackedMLP:
         self._velocities = velocities
         self.learning_rate = self.learning_rate[mask]
         self.decay = None if self.decay is None else self.decay[mask]
-        self._bind()
+        self._prepare_buffers()
 
-    def _bind(self) -> None:
-        """Make the views and buffers that an update works on."""
+    def _prepare_buffers(self) -> None:
+        """Create the views and buffers that an update uses."""
         slopes = [layer[:, :, :-1] for layer in self._layers]
         self._step_size = (-self.learning_rate / self.batch_size)[:, None, None]
-        # The activations of the hidden layers, each with its constant 1 in the last column.
+        # The activations of the hidden layers, each with a constant 1 in the last column.
         self._hidden = []
         for layer in self._layers:
             activation = layer.new_ones(len(self), self.batch_size, layer.shape[2])
@@ -115,27 +116,26 @@ class StackedMLP:
         Parameters
         ----------
         block
-            The minibatches. Without weight decay it may hold several updates.
+            The minibatches; of one update only, where there is weight decay.
         finite_signal : Tensor, shape (updates, S)
-            Is given a value for each update and network: not finite from the update on at which
-            a network diverges.
+            Output; non-finite from the update at which a network diverges.
         """
         a = self.first.outputs(block)
         d = a if block.updates == 1 else torch.empty_like(a)
-        products = self.first.products(block) if block.updates > 1 else None
+        influence = self.first.influence(block) if block.updates > 1 else None
         for t in range(block.updates):
             start, stop = t * self.batch_size, (t + 1) * self.batch_size
-            now = a[:, start:stop]
-            if t:
-                # What the block's updates so far have changed.
-                now = baddbmm(now, products[:, start:stop, :start], d[:, :start])
-            self._update(now, block.targets[:, start:stop], d[:, start:stop], finite_signal[t])
+            outputs = a[:, start:stop]
+            if t and influence is not None:
+                # Add what the block's earlier updates have changed.
+                outputs = baddbmm(outputs, influence[:, start:stop, :start], d[:, :start])
+            self._update(outputs, block.targets[:, start:stop], d[:, start:stop], finite_signal[t])
         self.first.update(block, d)
 
     def _update(
         self, a: Tensor, targets: Tensor, first_delta: Tensor, finite_signal: Tensor
     ) -> None:
-        """Update all layers but the first, whose scaled gradient is written to `first_delta`.
+        """Update all layers except the first, whose scaled gradient is written to `first_delta`.
 
         Parameters
         ----------
@@ -144,9 +144,9 @@ class StackedMLP:
         targets : Tensor, shape (S, batch_size, n_classes)
             One-hot labels.
         first_delta : Tensor, shape (S, batch_size, outputs)
-            Is given −ε/B times the loss's gradient in `a`; may be `a` itself.
+            Output: −ε/B times the gradient of the summed loss with respect to `a`; may be `a`.
         finite_signal : Tensor, shape (S,)
-            Is given the sum of the scaled gradient in the logits.
+            Output: sum of the scaled gradient with respect to the logits.
         """
         for (activation, units), layer in zip(self._hidden, self._layers, strict=True):
             torch.clamp_min(a, 0, out=units)
@@ -155,16 +155,17 @@ class StackedMLP:
         torch.sum(delta, (1, 2), out=finite_signal)
 
         for i, (layer, velocity, slopes, (activation, units)) in self._backwards:
-            below = bmm(delta.mT, slopes)
+            delta_below = bmm(delta.mT, slopes)
             decayed = None if self.decay is None else layer * self.decay[:, None, None]
+            # The update with momentum m: u ← m u − ε ∇L, w ← w + u. Without, u is w itself.
             accumulate(velocity, delta, activation, self.momentum or 1)
             if decayed is not None:
                 velocity.sub_(decayed)
             if self.momentum:
                 layer.add_(velocity)
-            out = first_delta if i == 0 else below
-            torch.ops.aten.threshold_backward.grad_input(below, units, 0, grad_input=out)
-            delta = below.mT
+            out = first_delta if i == 0 else delta_below
+            torch.ops.aten.threshold_backward.grad_input(delta_below, units, 0, grad_input=out)
+            delta = delta_below.mT
 
 
 def forward(x: Tensor, layers: list[Tensor]) -> Tensor:

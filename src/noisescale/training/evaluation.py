@@ -1,0 +1,78 @@
+"""Accuracy and cross-entropy of a stack's networks: a point of their learning curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from noisescale.models.architecture import StackedModel
+
+_CPU_EXAMPLES = 2048
+"""Examples that a CPU evaluates at a time: their activations stay in its cache."""
+_GPU_BYTES = 1 << 28
+"""Activations that a GPU computes at a time."""
+
+
+@dataclass(frozen=True)
+class LabelledExamples:
+    """Examples that networks are evaluated on.
+
+    Attributes
+    ----------
+    x : Tensor, shape (n_pool, …)
+        Examples, from `Architecture.prepare_inputs`.
+    labels : Tensor of int64, shape (S, n) or (1, n)
+        Their classes, for each network or for all.
+    members : Tensor of int64, shape (S, n), optional
+        The examples of each network, as rows of `x`; all of them in their order by default.
+    """
+
+    x: Tensor
+    labels: Tensor
+    members: Tensor | None = None
+
+
+def evaluate(model: StackedModel, *sets: LabelledExamples) -> list[tuple[list[float], list[float]]]:
+    """Return the accuracy and the mean cross-entropy of each network on sets of examples.
+
+    Parameters
+    ----------
+    model
+        The S networks.
+    *sets
+        The sets of examples.
+
+    Returns
+    -------
+    list of (list of float, list of float)
+        For each set, the accuracies in [0, 1] and the cross-entropies in nats of the S networks;
+        a cross-entropy is not finite where the network's logits are not.
+    """
+    predict = model.predictor()
+    result = []
+    for examples in sets:
+        x, labels, members = examples.x, examples.labels, examples.members
+        n = labels.shape[1]
+        correct = torch.zeros(len(model), dtype=torch.int64, device=x.device)
+        nats = torch.zeros(len(model), dtype=torch.float64, device=x.device)
+        chunk = _chunk_size(model, examples)
+        for start in range(0, n, chunk):
+            rows = slice(start, start + chunk)
+            logits = predict(x[rows] if members is None else x[members[:, rows]]).mT
+            truth = labels[:, rows].expand(len(model), -1)
+            # argmax would take a third of a small network's evaluation.
+            correct += (logits.gather(1, truth[:, None])[:, 0] == logits.amax(1)).sum(1)
+            losses = torch.nn.functional.cross_entropy(logits, truth, reduction="none")
+            nats += losses.sum(1, dtype=torch.float64)
+        result.append(((correct.double() / n).tolist(), (nats / n).tolist()))
+    return result
+
+
+def _chunk_size(model: StackedModel, examples: LabelledExamples) -> int:
+    """Return how many examples to evaluate at a time."""
+    if examples.x.is_cpu:
+        return _CPU_EXAMPLES
+    gathered = 0 if examples.members is None else examples.x[0].numel()
+    return max(1, _GPU_BYTES // (4 * len(model) * (model.widest + gathered)))
