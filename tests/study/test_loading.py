@@ -232,7 +232,7 @@ def test_an_experiments_budget_replaces_the_bases(base: str, own: str, other: st
     assert study.experiments["batch_size"].axes[base] == [5]
 
 
-def test_nothing_heavy_is_imported() -> None:
+def test_the_package_alone_loads_a_study_and_imports_nothing_heavy(tmp_path: Path) -> None:
     code = """
 import json, sys
 from noisescale.study.loading import load_study
@@ -242,5 +242,7 @@ print(heavy & set(sys.modules))
 """
     command = [sys.executable, "-c", code, json.dumps(STUDY)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "set()\n"

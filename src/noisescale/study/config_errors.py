@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from noisescale.study.config_schema import Node, branches, config_schema, resolve
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 """The place of a setting: the keys, and the indices in lists, that lead to it."""
 
 _KINDS = {
@@ -36,7 +36,7 @@ _BOUNDS = {
 _NULL_TEXTS = {"null", "none", "~"}
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Place) -> str:
     """Return the name of a nested key: ("base", "seeds", 2) is base.seeds[2]."""
     text = ""
     for part in path:
@@ -47,7 +47,7 @@ def dotted(path: Path) -> str:
     return text or "config"
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """Return a value as it could stand in a configuration file, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -90,7 +90,7 @@ def one_line(error: ValidationError, settings: Any) -> str:
     return f"{where}: expected {_words(node)}{_hint(path, value, node)}"
 
 
-def _refusal(path: Path, context: dict[str, Any], settings: Any) -> str:
+def _refusal(path: Place, context: dict[str, Any], settings: Any) -> str:
     """Return the line about what `noisescale.study.config_values.refuse` refused."""
     path, node = _locate((*path, *context["key"]))
     block = _value_at(path[:-1], settings)
@@ -101,7 +101,7 @@ def _refusal(path: Path, context: dict[str, Any], settings: Any) -> str:
     return f"{dotted(path)} {said}: expected {context['expected'] or _words(node) + remedy}"
 
 
-def _value_at(path: Path, settings: Any) -> Any:
+def _value_at(path: Place, settings: Any) -> Any:
     """Return what a configuration says in a place; None where it says nothing."""
     for part in path:
         if isinstance(settings, Mapping):
@@ -116,7 +116,7 @@ def _value_at(path: Path, settings: Any) -> Any:
 # ---- The place of an error -----------------------------------------------------------------------
 
 
-def _locate(location: Path) -> tuple[Path, Node]:
+def _locate(location: Place) -> tuple[Place, Node]:
     """Return the path of an error's location in the configuration, and its part of the schema.
 
     A location also names the alternatives that were tried (value, list, range), which are not keys.
@@ -171,7 +171,7 @@ def _branch_words(node: Node) -> str:
     return _KINDS[node["type"]] + (f" ({', '.join(limits)})" if limits else "")
 
 
-def _unknown_key(path: Path, value: Any, block: Node) -> str:
+def _unknown_key(path: Place, value: object, block: Node) -> str:
     """Return the line about an unknown key of a block."""
     key = str(path[-1])
     known = next(b["properties"] for b in branches(block, config_schema()) if "properties" in b)
@@ -197,7 +197,7 @@ def _blocks() -> Iterator[tuple[str, dict[str, Any]]]:
 # ---- Remedies ------------------------------------------------------------------------------------
 
 
-def _hint(path: Path, value: Any, node: Node) -> str:
+def _hint(path: Place, value: object, node: Node) -> str:
     """Return how to correct a value of the wrong type, where that is not plain to see."""
     types = {branch.get("type") for branch in branches(node, config_schema())}
     if isinstance(value, str) and value.lower() in _NULL_TEXTS:
@@ -217,7 +217,7 @@ def _hint(path: Path, value: Any, node: Node) -> str:
     return ""
 
 
-def _null_at(path: Path) -> str:
+def _null_at(path: Place) -> str:
     """Return YAML that sets a key to null: experiments: {evidence: null}."""
     first, *inner = path
     text = "null"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
+from typing import Annotated, Literal, NoReturn, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,7 @@ class Block(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_out_nulls(cls, settings: Any) -> Any:
+    def _leave_out_nulls(cls, settings: object) -> object:
         if not isinstance(settings, Mapping):
             return settings
         known = {field.alias or name for name, field in cls.model_fields.items()}
@@ -57,12 +57,12 @@ def refuse(key: str | tuple[str | int, ...], said: str, expected: str = "") -> N
 # ---- One value -----------------------------------------------------------------------------------
 
 
-def _as_whole(value: Any) -> Any:
+def _as_whole(value: object) -> object:
     """Return 100 for 100.0; strict validation refuses all that is not an integer then."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _as_label(value: Any) -> Any:
+def _as_label(value: object) -> object:
     """Return the width 100, or 100.0, as text."""
     whole = _as_whole(value)
     return str(whole) if type(whole) is int else value
@@ -108,11 +108,7 @@ T = TypeVar("T")
 def _distinct(values: list[T]) -> list[T]:
     for i, value in enumerate(values):
         if value in values[:i]:
-            refuse(
-                (),
-                f"is {{value}}, with {value} twice",
-                "different values; remove one",
-            )
+            refuse((), f"is {{value}}, with {value} twice", "different values; remove one")
     return values
 
 
@@ -124,7 +120,7 @@ ListOf = Annotated[
 """Different values in brackets, at least one."""
 
 
-def _form(value: Any) -> str:
+def _form(value: object) -> str:
     """Return whether a value is a list, a range, or a single value."""
     if isinstance(value, (list, tuple)):
         return "list"
