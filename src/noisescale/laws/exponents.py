@@ -2,103 +2,151 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from noisescale.laws.peaks import Peaks
-from noisescale.laws.power_law import SCALES, fit_power_law
-from noisescale.statistics.bootstrap import percentiles
-from noisescale.study.model import Statistics, Study
+from noisescale.laws.power_law import fit_power_law, law_variable
+from noisescale.results.scaling_laws import (
+    CensoredCurve,
+    Draws,
+    Exponent,
+    Line,
+    Reason,
+    Side,
+    optional_number,
+)
+from noisescale.statistics.bootstrap import FloatArray, percentiles
+from noisescale.study.experiments import LAWS
 
 THEORY = 1.0
-
-
+"""The exponent of every law in theory."""
 MIN_POINTS = 3
-"""A line through two points says nothing about whether there is a line."""
-
-
+"""A line through two points cannot show whether there is a line."""
 LINE_POINTS = 21
+"""Number of points of the line that is drawn."""
 
 
-def fit_exponent(
-    x: np.ndarray, peaks: pd.DataFrame, draws: np.ndarray, statistics: Statistics
-) -> dict[str, Any]:
-    """Return the exponent of B_opt on `x`, from one experiment's curves.
+def fit_exponents(peaks: Peaks, confidence: float) -> dict[str, Exponent]:
+    """Return the exponent of every experiment with a law, for each of its variants.
 
     Parameters
     ----------
-    x : ndarray of shape (n_curves,)
     peaks
-        Rows of `Peaks.table`.
-    draws : ndarray of shape (n_resamples, n_curves)
-        Columns of `Peaks.draws`.
+        All peaks of a study.
+    confidence
+        Level of the intervals.
 
     Returns
     -------
     dict
-        See `fit_scaling_laws`.
+        By the name of the experiment, or ``"name (variant)"`` where there is a variant.
     """
-    censored = peaks["censored"].to_numpy(dtype=bool)
-    left_out = [
-        {"x": v, "reason": r, "side": int(s)}
-        for v, r, s in zip(
-            x[censored], peaks["reason"][censored], peaks["side"][censored], strict=True
-        )
-    ]
-    result: dict[str, Any] = {
-        "theory": THEORY,
-        "n_points": int((~censored).sum()),
-        "n_censored": int(censored.sum()),
-        "n_bounds": int((peaks["side"] != 0).sum()),
-        "censored": left_out,
-        "n_seeds": int(peaks["n_seeds"].min()),
-        "note": "",
-    }
-    names = ["slope", "low", "high", "prefactor", "r_squared", "fit_low", "fit_high"]
-    result |= dict.fromkeys([*names, "slope_argmax", "theory_inside", "line"])
-    if len(np.unique(x[~censored])) < MIN_POINTS:
-        result["note"] = (
-            f"no estimate: {(~censored).sum()} of {len(x)} curves have a usable peak, "
-            f"at least {MIN_POINTS} are needed"
-        )
-        return result
-
-    law = fit_power_law({"slope": x}, peaks, draws, statistics)
-    slope, prefactor = law.exponents["slope"], law.prefactor
-    at = np.geomspace(x[~censored].min(), x[~censored].max(), LINE_POINTS)
-    lines = np.exp(law.coefficients @ np.array([np.ones_like(at), np.log(at)]))
-    line_low, line_high = percentiles(lines[1:], statistics.confidence)
-    seen = peaks[~censored].assign(batch_opt=lambda table: table["batch_argmax"].astype(float))
-    argmax = fit_power_law({"slope": x[~censored]}, seen, draws[:0, ~censored], statistics)
-    return result | {
-        "slope": slope.value,
-        "low": slope.low,
-        "high": slope.high,
-        "prefactor": prefactor,
-        "r_squared": law.r_squared,
-        "fit_low": slope.fit_low,
-        "fit_high": slope.fit_high,
-        "slope_argmax": argmax.exponents["slope"].value,
-        "theory_inside": bool(slope.low <= THEORY <= slope.high),
-        "line": {
-            "x": at.tolist(),
-            "batch_opt": lines[0].tolist(),
-            "low": line_low.tolist(),
-            "high": line_high.tolist(),
-        },
-    }
-
-
-def _exponents(study: Study, peaks: Peaks) -> dict[str, Any]:
-    result = {}
-    for experiment, (variable, scale) in SCALES.items():
+    found = {}
+    for experiment in LAWS:
         chosen = peaks.table[peaks.table["experiment"] == experiment]
-        for variant, curves in chosen.groupby("variant") if len(chosen) else ():
-            x = scale(curves).to_numpy(dtype=float)
-            fit = fit_exponent(x, curves, peaks.draws[:, curves.index], study.statistics)
+        for variant in sorted(chosen["variant"].unique()):
+            curves = chosen[chosen["variant"] == variant]
             name = f"{experiment} ({variant})" if variant else experiment
-            head = {"experiment": experiment, "variant": variant, "variable": variable}
-            result[name] = head | fit
-    return result
+            found[name] = fit_exponent(
+                experiment,
+                variant,
+                law_variable(experiment, curves),
+                Peaks(curves, peaks.draws[:, curves.index]),
+                confidence,
+            )
+    return found
+
+
+def fit_exponent(
+    experiment: str, variant: str, x: FloatArray, peaks: Peaks, confidence: float
+) -> Exponent:
+    """Return the exponent of B_opt on `x`, from one experiment's curves.
+
+    Parameters
+    ----------
+    experiment, variant
+        Which curves these are.
+    x : ndarray of shape (n_curves,)
+        The variable of the law.
+    peaks
+        The peaks of the curves.
+    confidence
+        Level of the intervals.
+
+    Returns
+    -------
+    Exponent
+        Without an estimate where fewer than `MIN_POINTS` values of `x` have a usable peak.
+    """
+    table = peaks.table
+    censored = table["censored"].to_numpy(dtype=bool)
+    usable = int((~censored).sum())
+    without_fit = Exponent(
+        experiment=experiment,
+        variant=variant,
+        variable=LAWS[experiment].name,
+        theory=THEORY,
+        n_points=usable,
+        n_censored=int(censored.sum()),
+        n_bounds=int((table["side"] != Side.UNKNOWN).sum()),
+        censored=tuple(
+            CensoredCurve(float(value), Reason(reason), Side(side))
+            for value, reason, side in zip(
+                x[censored], table["reason"][censored], table["side"][censored], strict=True
+            )
+        ),
+        n_seeds=int(table["n_seeds"].min()),
+        note="",
+        slope=None,
+        low=None,
+        high=None,
+        prefactor=None,
+        r_squared=None,
+        fit_low=None,
+        fit_high=None,
+        slope_argmax=None,
+        theory_inside=None,
+        line=None,
+        draws=None,
+    )
+    if len(np.unique(x[~censored])) < MIN_POINTS:
+        return replace(
+            without_fit,
+            note=f"no estimate: {usable} of {len(x)} curves have a usable peak, "
+            f"at least {MIN_POINTS} are needed",
+        )
+    law = fit_power_law({"slope": x}, peaks, confidence)
+    slope = law.exponents["slope"]
+    return replace(
+        without_fit,
+        slope=slope.value,
+        low=optional_number(slope.low),
+        high=optional_number(slope.high),
+        prefactor=law.prefactor,
+        r_squared=optional_number(law.r_squared),
+        fit_low=optional_number(slope.fit_low),
+        fit_high=optional_number(slope.fit_high),
+        slope_argmax=_slope_of_argmax(x, peaks, confidence),
+        theory_inside=slope.low <= THEORY <= slope.high,
+        line=_line(law.coefficients, x[~censored], confidence),
+        draws=Draws.of(law.coefficients[1:, 1]),
+    )
+
+
+def _slope_of_argmax(x: FloatArray, peaks: Peaks, confidence: float) -> float:
+    """Return the exponent of the paper's estimate of the optimum, from the usable peaks."""
+    usable = ~peaks.table["censored"].to_numpy(dtype=bool)
+    table = peaks.table[usable]
+    table = table.assign(batch_opt=table["batch_argmax"].astype(float))
+    law = fit_power_law({"slope": x[usable]}, Peaks(table, peaks.draws[:0, usable]), confidence)
+    return law.exponents["slope"].value
+
+
+def _line(coefficients: FloatArray, x: FloatArray, confidence: float) -> Line:
+    """Return the law over the range of `x`, with the interval of its draws."""
+    at = np.geomspace(x.min(), x.max(), LINE_POINTS)
+    lines = np.exp(coefficients @ np.array([np.ones_like(at), np.log(at)]))
+    low, high = percentiles(lines[1:], confidence)
+    return Line(*(tuple(values.tolist()) for values in (at, lines[0], low, high)))

@@ -2,156 +2,205 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from noisescale.laws.peak_fit import ROUNDING, PeakFit, fit_peak
+from noisescale.laws.peak_fit import ROUNDING, PeakAt, PeakFit, fit_peak
+from noisescale.results.scaling_laws import (
+    Peak,
+    PeakResamples,
+    Reason,
+    optional_number,
+    peak_table,
+)
 from noisescale.results.selection import experiment_rows, final_rows
-from noisescale.statistics.bootstrap import resamples, seed_matrix
-from noisescale.study.grid import SWEPT, noise_scale
+from noisescale.statistics.bootstrap import FloatArray, resamples, seed_matrix
+from noisescale.study.experiments import EXPERIMENTS
+from noisescale.study.grid import noise_scale
 from noisescale.study.model import Statistics, Study
+from noisescale.study.status import RunStatus
 
 SETTING = ("hidden", "preprocessing", "weight_decay", "label_noise", "updates")
-"""Beside learning rate, training set size and momentum: what one law for all curves must share."""
+"""In addition to learning rate, training set size and momentum: what curves of one law share."""
 MIN_BATCH_SIZES = 3
-"""Fewer points are no curve: small against full batch has no peak to find."""
+"""A curve with fewer points has no peak: small batch against full batch, for example."""
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """The peaks of a study's curves.
+    """The peaks of a study's curves, as laws are fitted to them.
 
     Attributes
     ----------
     table
-        One row per curve with the columns
-
-        ``experiment``, ``variant``, ``axis``, ``value``
-            Which curve; `value` of the experiment's own axis (NaN where that is the batch size).
-        ``learning_rate``, ``train_size``, ``momentum``
-            The curve's setting.
-        ``batch_opt``, ``batch_opt_low``, ``batch_opt_high``
-            The smooth estimate of the optimum and its interval, see `peakfit`.
-        ``batch_argmax``, ``batch_argmax_low``, ``batch_argmax_high``
-            The paper's: the batch size of the best mean final test accuracy.
-        ``noise_scale_opt``, ``noise_scale_opt_low``, ``noise_scale_opt_high``
-            g at `batch_opt`, exact formula; 0 at full batch.
-        ``accuracy``, ``accuracy_low``, ``accuracy_high``
-            Test accuracy at the peak, of the smoothed curve.
-        ``gap``, ``gap_low``, ``gap_high``
-            Paired difference to the largest batch, the peak chosen on other seeds.
-        ``censored``, ``reason``, ``edge_share``
-            Whether the peak is unusable for a fit, why (see `PeakFit.reason`), and the share of
-            resamples at an end of the range.
-        ``side``, ``bound``
-            What a censored peak tells nevertheless, see `PeakFit.side`: −1 where the optimum is at
-            most the bound, 1 where it is at least that; 0 and NaN where nothing is known.
-        ``setting``
-            What else the runs have in common: `hidden`, `preprocessing` and so on, as text.
-        ``train_accuracy``
-            Mean over the seeds at `batch_argmax`: below 1 the training is not finished.
-        ``batch_min``, ``batch_max``, ``n_batch_sizes``, ``n_seeds``, ``n_diverged``
-            The data: range of B, and numbers (`n_diverged` counts runs).
-        ``batch_diverged``
-            The largest batch size at which a run diverged, 0 where none did.
+        One row per curve; columns as the fields of `Peak`, see `peak_table`.
     draws : ndarray of shape (n_resamples, n_curves)
         `batch_opt` in each bootstrap resample of the seeds; columns as the rows of `table`. Curves
         of one experiment share their resamples, so that row r is one draw of all of them.
     """
 
     table: pd.DataFrame
-    draws: np.ndarray
+    draws: FloatArray
+
+    @classmethod
+    def of(cls, peaks: Sequence[Peak], stored: Sequence[PeakResamples]) -> Peaks:
+        """Return peaks with their draws.
+
+        Parameters
+        ----------
+        peaks, stored
+            As in `ScalingLaws`.
+
+        Returns
+        -------
+        Peaks
+            Without peaks its `draws` have the shape (0, 0).
+        """
+        draws = [one.batch_opt.values for one in stored]
+        return cls(peak_table(peaks), np.array(draws).T if draws else np.empty((0, 0)))
 
 
-def find_peaks(study: Study, runs: pd.DataFrame) -> Peaks:
+def find_peaks(study: Study, runs: pd.DataFrame) -> tuple[list[Peak], list[PeakResamples]]:
     """Return the peak of every curve with at least three batch sizes.
 
     Parameters
     ----------
+    study
+        Its experiments, and the level of the intervals.
     runs
         Columns as in `schemas.RUNS`.
+
+    Returns
+    -------
+    peaks, resamples
+        The same number of each, see `ScalingLaws`.
 
     Raises
     ------
     RecordError
-        Wanted runs are missing.
+        Runs of the study are missing.
     """
-    found: list[tuple[dict, np.ndarray]] = []
+    peaks, stored = [], []
     finals = final_rows(runs)
     for experiment in study.experiments:
         rows = experiment_rows(study, finals, experiment)
-        axis = SWEPT[experiment]
-        curve = ["variant"] if axis == "batch_size" else ["variant", axis]
+        swept = EXPERIMENTS[experiment].swept
+        curve = ["variant"] if swept == "batch_size" else ["variant", swept]
         for _, points in rows.groupby(curve, sort=True):
             if points["batch_size"].nunique() >= MIN_BATCH_SIZES:
-                found.append(_row(points, experiment, axis, study.statistics))
-    table = pd.DataFrame([row for row, _ in found], columns=None if found else ["experiment"])
-    draws = [draw for _, draw in found]
-    return Peaks(table, np.array(draws).T if draws else np.empty((study.statistics.bootstrap, 0)))
+                peak, fit = _curve_peak(points, experiment, study.statistics)
+                peaks.append(peak)
+                stored.append(fit.resamples)
+    return peaks, stored
 
 
-def _row(
-    points: pd.DataFrame, experiment: str, axis: str, statistics: Statistics
-) -> tuple[dict, np.ndarray]:
-    points = points.assign(diverged=points["status"] == "diverged")
+def evaluate_peak(peak: Peak, stored: PeakResamples, confidence: float) -> Peak:
+    """Return a peak with its intervals and its usability at another confidence.
+
+    Parameters
+    ----------
+    peak, stored
+        The peak at any confidence, and its draws.
+    confidence
+        The level that is asked for.
+
+    Returns
+    -------
+    Peak
+        As `find_peaks` gives it for a study of this level.
+    """
+    fit = PeakFit(
+        batch_opt=peak.batch_opt,
+        batch_argmax=peak.batch_argmax,
+        accuracy=peak.accuracy,
+        gap=peak.gap,
+        edge_share=peak.edge_share,
+        n_seeds=peak.n_seeds,
+        resamples=stored,
+    )
+    at = fit.at(confidence)
+    return replace(
+        peak, **_at_confidence(at, peak.learning_rate, peak.train_size, peak.momentum)
+    )
+
+
+def _curve_peak(
+    points: pd.DataFrame, experiment: str, statistics: Statistics
+) -> tuple[Peak, PeakFit]:
+    points = points.assign(diverged=points["status"] == RunStatus.DIVERGED)
     cells, seeds, accuracy = seed_matrix(points, ["batch_size"], "test_accuracy")
     _, _, diverged = seed_matrix(points, ["batch_size"], "diverged")
     batch_sizes = cells["batch_size"].to_numpy()
-    counts = resamples(seeds, statistics)
-    fit = fit_peak(batch_sizes, accuracy, diverged > 0, counts, statistics.confidence)
-    first = points.iloc[0]
-    row = {
-        "experiment": experiment,
-        "variant": first["variant"],
-        "axis": axis,
-        "value": np.nan if axis == "batch_size" else float(first[axis]),
-        "learning_rate": float(first["learning_rate"]),
-        "train_size": int(first["train_size"]),
-        "momentum": float(first["momentum"]),
-        "setting": ", ".join(f"{name} {first[name]}" for name in SETTING),
-    }
-    row |= _estimates(fit, row)
-    row |= {
-        "censored": bool(fit.reason),
-        "reason": fit.reason,
-        "edge_share": fit.edge_share,
-        "side": fit.side,
-        "bound": fit.bound,
-        "train_accuracy": float(
-            points.loc[points["batch_size"] == fit.batch_argmax, "train_accuracy"].mean()
+    fit = fit_peak(batch_sizes, accuracy, diverged > 0, resamples(seeds, statistics))
+    first: dict[str, Any] = points.iloc[0].to_dict()
+    swept = EXPERIMENTS[experiment].swept
+    at_best = points["batch_size"] == fit.batch_argmax
+    learning_rate, train_size = float(first["learning_rate"]), int(first["train_size"])
+    momentum = float(first["momentum"])
+    peak = Peak(
+        experiment=experiment,
+        variant=first["variant"],
+        axis=swept,
+        value=None if swept == "batch_size" else float(first[swept]),
+        learning_rate=learning_rate,
+        train_size=train_size,
+        momentum=momentum,
+        setting=", ".join(f"{name} {first[name]}" for name in SETTING),
+        batch_opt=fit.batch_opt,
+        batch_argmax=fit.batch_argmax,
+        noise_scale_opt=_noise_scale(fit.batch_opt, learning_rate, train_size, momentum),
+        accuracy=fit.accuracy,
+        gap=fit.gap,
+        edge_share=fit.edge_share,
+        train_accuracy=float(points.loc[at_best, "train_accuracy"].mean()),
+        batch_min=int(batch_sizes[0]),
+        batch_max=int(batch_sizes[-1]),
+        n_batch_sizes=len(batch_sizes),
+        n_seeds=len(seeds),
+        n_diverged=int(diverged.sum()),
+        batch_diverged=int(batch_sizes[diverged.any(axis=0)].max(initial=0)),
+        **_at_confidence(fit.at(statistics.confidence), learning_rate, train_size, momentum),
+    )
+    return peak, fit
+
+
+def _at_confidence(
+    at: PeakAt, learning_rate: float, train_size: int, momentum: float
+) -> dict[str, Any]:
+    """Return the fields of `Peak` that depend on the confidence."""
+    low, high = at.batch_opt_interval
+    # g falls as B grows: the ends of the interval change places.
+    intervals = {
+        "batch_opt": (low, high),
+        "batch_argmax": at.batch_argmax_interval,
+        "noise_scale_opt": (
+            _noise_scale(high, learning_rate, train_size, momentum),
+            _noise_scale(low, learning_rate, train_size, momentum),
         ),
-        "batch_min": int(batch_sizes[0]),
-        "batch_max": int(batch_sizes[-1]),
-        "n_batch_sizes": len(batch_sizes),
-        "n_seeds": len(seeds),
-        "n_diverged": int(diverged.sum()),
-        "batch_diverged": int(batch_sizes[diverged.any(axis=0)].max(initial=0)),
+        "accuracy": at.accuracy_interval,
+        "gap": at.gap_interval,
     }
-    return row, fit.draws
-
-
-def _estimates(fit: PeakFit, setting: dict) -> dict:
-    """Return each estimate with its interval; g falls as B grows, so its ends change places."""
-
-    def g(batch_size: float) -> float:
-        value = noise_scale(
-            setting["learning_rate"], setting["train_size"], batch_size, setting["momentum"]
-        )
-        # 2 ** log2(N) may be a rounding error off N: at full batch there is no noise at all.
-        return 0.0 if batch_size >= setting["train_size"] * (1 - ROUNDING) else value
-
-    low, high = fit.batch_opt_interval
-    triples = {
-        "batch_opt": (fit.batch_opt, low, high),
-        "batch_argmax": (fit.batch_argmax, *fit.batch_argmax_interval),
-        "noise_scale_opt": (g(fit.batch_opt), g(high), g(low)),
-        "accuracy": (fit.accuracy, *fit.accuracy_interval),
-        "gap": (fit.gap, *fit.gap_interval),
+    ends = {
+        f"{name}_{end}": optional_number(number)
+        for name, pair in intervals.items()
+        for end, number in zip(("low", "high"), pair, strict=True)
     }
-    return {
-        name + suffix: value
-        for name, triple in triples.items()
-        for suffix, value in zip(("", "_low", "_high"), triple, strict=True)
+    return ends | {
+        "censored": at.reason is not Reason.NONE,
+        "reason": at.reason,
+        "side": at.side,
+        "bound": optional_number(at.bound),
     }
+
+
+def _noise_scale(
+    batch_size: float, learning_rate: float, train_size: int, momentum: float
+) -> float:
+    # 2 ** log2(N) may differ from N by a rounding error; at full batch there is no noise at all.
+    if batch_size >= train_size * (1 - ROUNDING):
+        return 0.0
+    return noise_scale(learning_rate, train_size, batch_size, momentum)

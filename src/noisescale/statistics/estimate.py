@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 
-from noisescale.statistics.bootstrap import interval, means
+from noisescale.statistics.bootstrap import FloatArray, IntArray, interval_of, means
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval; NaN ends where there is no interval."""
+    """A number with its interval.
+
+    Attributes
+    ----------
+    mean
+        The number; NaN where there is none.
+    low, high
+        The ends of its interval; NaN where there is no interval.
+    """
 
     mean: float
     low: float
     high: float
 
+    @classmethod
+    def of(cls, mean: float | None, low: float | None, high: float | None) -> Self:
+        """Return an estimate of numbers as JSON has them: None where there is none."""
+        return cls(*(np.nan if number is None else number for number in (mean, low, high)))
+
     def above(self, threshold: float) -> bool | None:
-        """Tell whether the interval lies above `threshold`; None if it straddles it."""
+        """Return whether the interval lies above `threshold`; None if it straddles it."""
         if self.low > threshold:
             return True
         return False if self.high <= threshold else None
 
     def below(self, threshold: float) -> bool | None:
-        """Tell whether the interval lies below `threshold`; None if it straddles it."""
+        """Return whether the interval lies below `threshold`; None if it straddles it."""
         if self.high < threshold:
             return True
         return False if self.low >= threshold else None
@@ -35,11 +48,6 @@ class Estimate:
         numbers = (self.mean, self.low, self.high)
         mean, low, high = (minus(f"{scale * x:.{digits}f}") for x in numbers)
         return f"{mean}{unit}" + ("" if np.isnan(self.low) else f" [{low}, {high}]")
-
-    def headline(self, unit: str, scale: float = 1) -> dict[str, Any]:
-        """Return it as the fields of a `Claim`."""
-        numbers = zip(("estimate", "low", "high"), (self.mean, self.low, self.high), strict=True)
-        return {"unit": unit} | {k: None if np.isnan(x) else float(scale * x) for k, x in numbers}
 
     def percent(self) -> str:
         """Return it as a percentage."""
@@ -64,21 +72,44 @@ def power_of_ten(value: float) -> str:
     return f"10{power}" if digits == "1.0" else f"{digits}·10{power}"
 
 
-def estimate(values: np.ndarray, counts: np.ndarray, confidence: float) -> Estimate:
+def estimate(values: FloatArray, counts: IntArray, confidence: float) -> Estimate:
     """Return the mean of one value per seed with its bootstrap interval.
 
     Parameters
     ----------
     values : ndarray of shape (n_seeds,)
+        One value per seed.
     counts : ndarray of shape (n_resamples, n_seeds)
+        How often each resample draws each seed, see `bootstrap.resamples`.
+    confidence
+        Level of the interval.
+
+    Returns
+    -------
+    Estimate
+        Its ends are NaN with fewer than two seeds.
     """
-    low, high = interval(means(values[:, None], counts)[:, 0], len(values), confidence)
-    return Estimate(float(np.nanmean(values)), float(low), float(high))
+    draws = means(values[:, None], counts)[:, 0]
+    return Estimate(float(np.nanmean(values)), *interval_of(draws, len(values), confidence))
 
 
 def estimate_from_draws(
-    value: float, draws: np.ndarray, n_seeds: int, confidence: float
+    value: float, draws: FloatArray, n_seeds: int, confidence: float
 ) -> Estimate:
-    """Return a statistic with the interval of its bootstrap draws."""
-    low, high = interval(draws, n_seeds, confidence)
-    return Estimate(float(value), float(low), float(high))
+    """Return a statistic with the interval of its bootstrap draws.
+
+    Parameters
+    ----------
+    value
+        The statistic of all seeds.
+    draws : ndarray of shape (n_resamples,)
+        The statistic in each resample.
+    n_seeds, confidence
+        See `bootstrap.interval`.
+
+    Returns
+    -------
+    Estimate
+        Its ends are NaN with fewer than two seeds.
+    """
+    return Estimate(float(value), *interval_of(draws, n_seeds, confidence))

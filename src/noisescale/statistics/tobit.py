@@ -3,6 +3,9 @@
 The Tobit model (Tobin 1958): y = X b + σ z with standard normal z. Of a censored y only a bound is
 known. In Olsen's (1978) parameters b/σ and 1/σ the log-likelihood is concave, and Newton's method
 finds its one maximum. Without censoring the estimate of b is that of least squares.
+
+This is not taken from a library because those that have the model (``lifelines``, R's ``survival``)
+fit one response vector per call; here the estimate and 1,000 bootstrap resamples are fitted at once.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
+from noisescale.statistics.bootstrap import FloatArray, IntArray
 
 _ITERATIONS = 60
 _TOLERANCE = 1e-10
@@ -27,16 +32,16 @@ class TobitFit:
     errors : ndarray of shape (r, p)
         Standard errors of the coefficients, from the observed information.
     freedom : int
-        Uncensored responses less coefficients.
+        Degrees of freedom: number of uncensored responses minus number of coefficients.
     """
 
-    coefficients: np.ndarray
-    sigma: np.ndarray
-    errors: np.ndarray
+    coefficients: FloatArray
+    sigma: FloatArray
+    errors: FloatArray
     freedom: int
 
 
-def fit_tobit(x: np.ndarray, y: np.ndarray, side: np.ndarray) -> TobitFit:
+def fit_tobit(x: FloatArray, y: FloatArray, side: IntArray) -> TobitFit:
     """Fit y = X b to responses of which some are bounds.
 
     Parameters
@@ -47,9 +52,14 @@ def fit_tobit(x: np.ndarray, y: np.ndarray, side: np.ndarray) -> TobitFit:
         Responses, or their bounds where they are censored.
     side : ndarray of int, shape (n,)
         0 where y is known, −1 where it is at most the bound, 1 where it is at least the bound.
+
+    Returns
+    -------
+    TobitFit
+        The maximum of the likelihood, with σ corrected for the coefficients fitted.
     """
     known = side == 0
-    n, p = known.sum(), x.shape[1]
+    n, p = int(known.sum()), x.shape[1]
     # Start at least squares on what is known.
     start = np.linalg.lstsq(x[known], y[:, known].T, rcond=None)[0].T
     scatter = y[:, known] - start @ x[known].T
@@ -78,7 +88,7 @@ def fit_tobit(x: np.ndarray, y: np.ndarray, side: np.ndarray) -> TobitFit:
 
 
 def _corrected(
-    coefficients: np.ndarray, sigma: np.ndarray, information: np.ndarray, n: int, p: int
+    coefficients: FloatArray, sigma: FloatArray, information: FloatArray, n: int, p: int
 ) -> TobitFit:
     sigma = sigma * np.sqrt(n / (n - p))
     variance = np.diagonal(np.linalg.inv(information), axis1=1, axis2=2)
@@ -86,9 +96,9 @@ def _corrected(
 
 
 def _residuals(
-    theta: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Standardized residuals, and of the censored the hazard φ/Φ at them on the censored side."""
+    theta: FloatArray, x: FloatArray, y: FloatArray, side: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return standardized residuals, and for censored ones the hazard φ/Φ on the censored side."""
     from scipy.special import log_ndtr
 
     z = y * theta[:, -1:] - theta[:, :-1] @ x.T
@@ -98,17 +108,17 @@ def _residuals(
     return z, hazard
 
 
-def _weights(theta: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Return the information that each response has on its mean, in units of 1/σ²."""
+def _weights(theta: FloatArray, x: FloatArray, y: FloatArray, side: IntArray) -> FloatArray:
+    """Return the information of each response about its mean, in units of 1/σ²."""
     z, hazard = _residuals(theta, x, y, side)
     signed = np.where(side < 0, z, -z)
     return np.where(side == 0, 1.0, hazard * (hazard + signed))
 
 
 def _derivatives(
-    theta: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian of the log-likelihood in (b/σ, 1/σ)."""
+    theta: FloatArray, x: FloatArray, y: FloatArray, side: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return gradient and Hessian of the log-likelihood in (b/σ, 1/σ)."""
     z, hazard = _residuals(theta, x, y, side)
     slope = np.where(side == 0, -z, np.where(side < 0, hazard, -hazard))
     weights = _weights(theta, x, y, side)

@@ -19,6 +19,8 @@ class LawVariable:
     ----------
     field
         The field of a run that it is a function of.
+    name
+        As in tables, e.g. ``1 / (1 − momentum)``.
     symbol
         As in formulas, e.g. ``1/(1 − m)``.
     label
@@ -32,6 +34,7 @@ class LawVariable:
     """
 
     field: str
+    name: str
     symbol: str
     label: str
     words: str
@@ -76,6 +79,7 @@ class ExperimentKind:
 
 _LEARNING_RATE = LawVariable(
     field="learning_rate",
+    name="learning rate",
     symbol="ε",
     label="learning rate ε",
     words="the learning rate",
@@ -83,6 +87,7 @@ _LEARNING_RATE = LawVariable(
 )
 _TRAIN_SIZE = LawVariable(
     field="train_size",
+    name="training set size",
     symbol="N",
     label="training set size N",
     words="the size of the training set",
@@ -90,6 +95,7 @@ _TRAIN_SIZE = LawVariable(
 )
 _MOMENTUM = LawVariable(
     field="momentum",
+    name="1 / (1 − momentum)",
     symbol="1/(1 − m)",
     label="1 / (1 − m)",
     words="1/(1 − momentum)",
@@ -179,3 +185,6 @@ LAWS = {kind.name: kind.law for kind in EXPERIMENTS.values() if kind.law is not 
 
 JOINT_LAW_EXPERIMENTS = tuple(kind.name for kind in EXPERIMENTS.values() if kind.in_joint_law)
 """The experiments whose curves one law is fitted to."""
+
+COLLAPSE_EXPERIMENTS = tuple(name for name, law in LAWS.items() if law.field != "train_size")
+"""The experiments whose curves share a training set size and should peak at one noise scale."""

@@ -9,11 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
+from typing import TYPE_CHECKING, overload
 
 from noisescale.study.experiments import EXPERIMENTS
 from noisescale.study.model import Experiment, Study
 
 SWEPT = {kind.name: kind.swept for kind in EXPERIMENTS.values()}
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    _Array = npt.NDArray[np.float64]
+    _Numbers = float | _Array
 
 
 @dataclass(frozen=True)
@@ -54,9 +62,17 @@ _SETTING = attrgetter(*(field.name for field in fields(Run) if field.name != "se
 """Planning reads the fields of every run, for which `dataclasses.asdict` is too slow."""
 
 
+@overload
 def noise_scale(
-    learning_rate: float, train_size: int, batch_size: int, momentum: float = 0.0
-) -> float:
+    learning_rate: float, train_size: float, batch_size: float, momentum: float = 0.0
+) -> float: ...
+@overload
+def noise_scale(
+    learning_rate: _Numbers, train_size: _Numbers, batch_size: _Array, momentum: _Numbers = 0.0
+) -> _Array: ...
+def noise_scale(
+    learning_rate: _Numbers, train_size: _Numbers, batch_size: _Numbers, momentum: _Numbers = 0.0
+) -> _Numbers:
     """Return SGD's noise scale g = ε (N/B − 1) / (1 − m).
 
     Smith & Le, equation 10 and, for momentum, section 5.2 and appendix D. Works elementwise on
