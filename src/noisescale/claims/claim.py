@@ -1,19 +1,30 @@
-"""Verdicts on claims: estimates with intervals, judged against thresholds fixed in advance."""
+"""A claim of the paper with its verdict: estimates compared with thresholds fixed in advance."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
 
 import numpy as np
 
 from noisescale.statistics.estimate import Estimate
 
-SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+
+class Verdict(StrEnum):
+    """What the data say about a claim."""
+
+    SUPPORTED = "supported"
+    """Every quantity of the claim has its interval on the claimed side of its threshold."""
+    NOT_SUPPORTED = "not supported"
+    """At least one has its interval on the other side."""
+    UNDECIDED = "undecided"
+    """The data do not decide it."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper and what became of it.
+    """A claim of the paper and its verdict.
 
     Attributes
     ----------
@@ -25,17 +36,18 @@ class Claim:
         What the paper claims.
     measured
         What was found: numbers, intervals, number of seeds.
+    criterion
+        The rule that decides the verdict.
+    verdict
+        The verdict at the study's confidence.
     unit
         What `estimate` is a number of.
     estimate, low, high
-        The one number of `measured` that tells most, and its interval; of several curves, the
-        first one's. None where there is none.
-    criterion
-        The rule by which it is judged.
-    verdict
-        ``"supported"``, ``"not supported"`` or ``"undecided"``.
-    together
-        The verdict when all claims are judged at once, see `evaluate.evaluate_claims`.
+        The most important number of `measured`, and its interval; where there are several curves,
+        that of the first. None where there is none.
+    adjusted_verdict
+        The verdict with Bonferroni's correction for the number of claims, see
+        `noisescale.claims.evaluate.evaluate_claims`; None where it has not been evaluated.
     """
 
     name: str
@@ -43,12 +55,32 @@ class Claim:
     paper: str
     measured: str
     criterion: str
-    verdict: str
+    verdict: Verdict
     unit: str = ""
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
-    together: str = ""
+    adjusted_verdict: Verdict | None = None
+
+    def with_number(self, number: Estimate | None, unit: str, scale: float = 1) -> Self:
+        """Return the claim with its most important number.
+
+        Parameters
+        ----------
+        number
+            The number; None where there is none, which changes nothing.
+        unit
+            What it is a number of.
+        scale
+            A factor of the number, e.g. 100 for percent.
+        """
+        if number is None:
+            return self
+        mean, low, high = (
+            None if np.isnan(end) else float(scale * end)
+            for end in (number.mean, number.low, number.high)
+        )
+        return replace(self, unit=unit, estimate=mean, low=low, high=high)
 
     @property
     def number(self) -> str:
@@ -56,12 +88,17 @@ class Claim:
         if self.estimate is None:
             return ""
         digits = 0 if abs(self.estimate) >= 10 else 2 if abs(self.estimate) >= 0.01 else 3
-        ends = (np.nan if end is None else end for end in (self.low, self.high))
-        return Estimate(self.estimate, *ends).text(digits)
+        return Estimate.of(self.estimate, self.low, self.high).text(digits)
 
 
-def verdict(*answers: bool | None) -> str:
-    """Return the verdict on a claim that holds when all of `answers` are true."""
+def verdict(*answers: bool | None) -> Verdict:
+    """Return the verdict on a claim that holds when all of `answers` are true.
+
+    Parameters
+    ----------
+    *answers
+        One for each quantity of the claim; None where the data do not decide it.
+    """
     if any(answer is False for answer in answers):
-        return NOT_SUPPORTED
-    return UNDECIDED if None in answers or not answers else SUPPORTED
+        return Verdict.NOT_SUPPORTED
+    return Verdict.UNDECIDED if None in answers or not answers else Verdict.SUPPORTED

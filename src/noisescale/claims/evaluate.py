@@ -1,89 +1,148 @@
-"""The paper's claims beside what was measured, each judged by a rule written down here.
+"""Evaluate the paper's claims, each by a rule that is written down with it.
 
-A claim is "supported" when every quantity that it speaks of has its interval on the claimed side of
+A claim is "supported" when every quantity in it has its interval on the claimed side of
 a fixed threshold, "not supported" when one of them has its interval on the other side, and
-"undecided" when the data do not tell. Experiments that the study leaves out are passed over.
+"undecided" otherwise. Claims about experiments that the study does not have are left out.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from noisescale.claims.claim import UNDECIDED, Claim
+from noisescale.claims.claim import Claim, Verdict
 from noisescale.claims.evidence import evidence_claims
 from noisescale.claims.generalization_gap import (
     generalization_gap_claim,
+    measure_generalization_gap,
+    measure_weight_decay_gap,
     weight_decay_claim,
 )
 from noisescale.claims.scaling import (
-    LAWS,
     fixed_epochs_claim,
+    measure_largest_batches,
     one_noise_scale_claim,
     optimum_exists_claim,
     proportionality_claim,
 )
-from noisescale.laws.scaling import fit_scaling_laws
+from noisescale.laws.scaling import evaluate_at
 from noisescale.results.load import Results
+from noisescale.results.scaling_laws import ScalingLaws
 from noisescale.results.selection import final_rows
+from noisescale.study.experiments import EXPERIMENTS, LAWS
 from noisescale.study.model import Study
 
 
-def all_claims(
-    study: Study,
-    runs: pd.DataFrame | None,
-    evidence: pd.DataFrame | None,
-    laws: dict[str, Any] | None,
-) -> list[Claim]:
-    """Return the claims that the study's results speak to, in the order of the figures.
+@dataclass(frozen=True)
+class _Trainings:
+    """What claims about trainings are evaluated from: `finals` are rows of final evaluations."""
+
+    study: Study
+    finals: pd.DataFrame
+    laws: ScalingLaws
+
+
+def _generalization_gap(data: _Trainings) -> Claim:
+    return generalization_gap_claim(measure_generalization_gap(data.study, data.finals))
+
+
+def _optimum_exists(data: _Trainings) -> Claim:
+    return optimum_exists_claim(data.laws.peaks_of("batch_size"))
+
+
+def _proportionality(experiment: str) -> Callable[[_Trainings], Claim]:
+    return lambda data: proportionality_claim(experiment, data.laws.exponents_of(experiment))
+
+
+def _weight_decay(data: _Trainings) -> Claim:
+    return weight_decay_claim(measure_weight_decay_gap(data.study, data.finals))
+
+
+def _fixed_epochs(data: _Trainings) -> Claim:
+    largest = measure_largest_batches(data.study, data.finals, "fixed_epochs")
+    return fixed_epochs_claim(data.laws.peaks_of("fixed_epochs"), largest)
+
+
+_CLAIM_OF: dict[str, Callable[[_Trainings], Claim]] = {
+    "generalization_gap": _generalization_gap,
+    "batch_size": _optimum_exists,
+    **{experiment: _proportionality(experiment) for experiment in LAWS},
+    "weight_decay": _weight_decay,
+    "fixed_epochs": _fixed_epochs,
+}
+"""The claim about each experiment that the paper makes one about."""
+
+
+def all_claims(results: Results) -> list[Claim]:
+    """Return the claims that a study's results can evaluate, without adjusted verdicts.
 
     Parameters
     ----------
-    runs, evidence
-        Columns as in `schemas.RUNS` and `schemas.EVIDENCE`; None where the study has none.
-    laws
-        See `scaling.fit_scaling_laws`; None without runs.
+    results
+        Runs and laws are needed for claims about trainings, evidence for those about evidence.
+
+    Returns
+    -------
+    list of Claim
+        In the order of the figures.
 
     Raises
     ------
     RecordError
-        Wanted runs are missing.
+        Runs of the study are missing.
     """
-    found: list[Claim | None] = []
-    if evidence is not None and study.evidence is not None:
-        found += evidence_claims(evidence, study.statistics)
-    if runs is not None and laws is not None:
-        has, finals = study.experiments, final_rows(runs)
-        if "generalization_gap" in has:
-            found.append(generalization_gap_claim(study, finals))
-        if "batch_size" in has:
-            found.append(optimum_exists_claim(laws))
-        for experiment in LAWS:
-            if experiment in has:
-                found.append(proportionality_claim(laws, experiment))
-        if "weight_decay" in has:
-            found.append(weight_decay_claim(study, finals))
-        if "fixed_epochs" in has:
-            found.append(fixed_epochs_claim(study, finals, laws))
-        found.append(one_noise_scale_claim(laws))
-    return [claim for claim in found if claim is not None]
+    study = results.study
+    found = []
+    if results.evidence is not None and study.evidence is not None:
+        found += evidence_claims(results.evidence, study.statistics)
+    if results.runs is not None and results.laws is not None:
+        data = _Trainings(study, final_rows(results.runs), results.laws)
+        for experiment in EXPERIMENTS:
+            if experiment in study.experiments and experiment in _CLAIM_OF:
+                found.append(_CLAIM_OF[experiment](data))
+        if (claim := one_noise_scale_claim(results.laws.collapse)) is not None:
+            found.append(claim)
+    return found
 
 
-def evaluate_claims(inputs: Results) -> list[Claim]:
-    """Return the claims, each with its verdict alone and among all.
+def evaluate_claims(results: Results) -> list[Claim]:
+    """Return the claims, each with its verdict and its adjusted verdict.
 
-    Among k claims, each is judged by intervals of level 1 − (1 − c)/k for the level c (Bonferroni):
-    that any of them is wrongly decided has at most the probability of one alone.
+    Among k claims, the adjusted verdicts are those of intervals of level 1 − (1 − c)/k for the
+    level c of the study (Bonferroni's correction): the probability that any of them is wrong is at
+    most that of a single one without the correction.
+
+    Parameters
+    ----------
+    results
+        See `all_claims`. The laws must be of the study's own confidence; those of the corrected
+        one come from their stored draws.
+
+    Returns
+    -------
+    list of Claim
+        In the order of the figures.
+
+    Raises
+    ------
+    RecordError
+        Runs of the study are missing.
     """
-    study = inputs.study
-    alone = all_claims(study, inputs.runs, inputs.evidence, inputs.laws)
-    confidence = 1 - (1 - study.statistics.confidence) / max(1, len(alone))
-    stricter = replace(study, statistics=replace(study.statistics, confidence=confidence))
-    laws = inputs.laws and fit_scaling_laws(stricter, inputs.runs)
-    among_all = {
-        c.name: c.verdict for c in all_claims(stricter, inputs.runs, inputs.evidence, laws)
-    }
-    # A claim that the wider intervals leave no curve to speak to is undecided.
-    return [replace(claim, together=among_all.get(claim.name, UNDECIDED)) for claim in alone]
+    claims = all_claims(results)
+    adjusted = {claim.name: claim.verdict for claim in all_claims(_adjusted(results, len(claims)))}
+    # A claim for which the wider intervals leave no curve is undecided.
+    return [
+        replace(claim, adjusted_verdict=adjusted.get(claim.name, Verdict.UNDECIDED))
+        for claim in claims
+    ]
+
+
+def _adjusted(results: Results, n_claims: int) -> Results:
+    """Return results at the confidence that Bonferroni's correction asks for."""
+    statistics = results.study.statistics
+    confidence = 1 - (1 - statistics.confidence) / max(1, n_claims)
+    study = replace(results.study, statistics=replace(statistics, confidence=confidence))
+    laws = None if results.laws is None else evaluate_at(results.laws, confidence)
+    return replace(results, study=study, laws=laws)

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from noisescale.claims.agreement import evidence_agreement
-from noisescale.claims.claim import Claim
+from noisescale.claims.claim import Claim, Verdict
 from noisescale.claims.evaluate import evaluate_claims
-from noisescale.results.load import read_results
+from noisescale.results.load import ResultPaths, Results
 from noisescale.results.schemas import AGREEMENT, CLAIMS
 from noisescale.storage.provenance import collect_provenance
 from noisescale.storage.tables import read_table, write_table
@@ -24,7 +24,7 @@ def claims_stage(
     laws_path: Path | None,
     output: Path,
 ) -> None:
-    """Write ``claims.parquet`` and ``agreement.parquet`` into a folder.
+    """Evaluate the claims: write ``claims.parquet`` and ``agreement.parquet`` into a folder.
 
     Parameters
     ----------
@@ -40,23 +40,35 @@ def claims_stage(
     RecordError
         A file is missing, damaged, or not one of ours.
     """
-    inputs = read_results(study_path, runs_path, evidence_path, laws_path)
-    found = evaluate_claims(inputs)
-    made = collect_provenance()
-    table = pa.Table.from_pylist(
-        [asdict(claim) | claim_files(claim) for claim in found], schema=CLAIMS
+    results = Results.read_paths(ResultPaths(study_path, runs_path, evidence_path, laws_path))
+    provenance = collect_provenance()
+    rows = [asdict(claim) | claim_files(claim) for claim in evaluate_claims(results)]
+    claims = pa.Table.from_pylist(rows, schema=CLAIMS)
+    write_table(output / "claims.parquet", claims, CLAIMS, {"kind": "claims", **provenance})
+    agreement = pd.DataFrame(columns=AGREEMENT.names)
+    if results.evidence is not None:
+        agreement = evidence_agreement(results.evidence, results.study.statistics.confidence)
+    write_table(
+        output / "agreement.parquet",
+        pa.Table.from_pandas(agreement, schema=AGREEMENT, preserve_index=False),
+        AGREEMENT,
+        {"kind": "agreement", **provenance},
     )
-    write_table(output / "claims.parquet", table, CLAIMS, {"kind": "claims", **made})
-    agreed = pd.DataFrame(columns=AGREEMENT.names)
-    if inputs.evidence is not None:
-        agreed = evidence_agreement(inputs.evidence, inputs.study.statistics.confidence)
-    table = pa.Table.from_pandas(agreed, schema=AGREEMENT, preserve_index=False)
-    metadata = {"kind": "agreement", **made}
-    write_table(output / "agreement.parquet", table, AGREEMENT, metadata)
 
 
 def claim_files(claim: Claim) -> dict[str, str]:
-    """Return where a claim's figure and its data are, relative to the study's folder."""
+    """Return where a claim's figure and its data are, relative to the study's folder.
+
+    Parameters
+    ----------
+    claim
+        The claim.
+
+    Returns
+    -------
+    dict
+        The columns ``picture`` and ``data`` of `schemas.CLAIMS`.
+    """
     stem = f"figures/{claim.figure}"
     return {"picture": f"{stem}.png", "data": f"{stem}.csv"}
 
@@ -64,10 +76,18 @@ def claim_files(claim: Claim) -> dict[str, str]:
 def read_claims(path: Path) -> list[Claim]:
     """Return the claims that `claims_stage` wrote.
 
+    Parameters
+    ----------
+    path
+        ``claims.parquet``.
+
     Raises
     ------
     RecordError
-        The file is missing, damaged, or not one of ours.
+        The file is missing, damaged, not one of ours, or of an earlier version.
     """
     rows = read_table(path, CLAIMS).drop_columns(["picture", "data"]).to_pylist()
-    return [Claim(**row) for row in rows]
+    return [
+        Claim(**row | {name: Verdict(row[name]) for name in ("verdict", "adjusted_verdict")})
+        for row in rows
+    ]

@@ -11,7 +11,7 @@ TRAINED = 0.99
 NEAR_FULL_BATCH = 0.2
 """Where B_opt is above this share of N, the approximation B ≪ N no longer holds."""
 NEAR_DIVERGED = 1.5
-"""B_opt less than this many times the largest B with a diverged run is near the limit of stability."""
+"""B_opt below this many times the largest B with a diverged run is near the limit of stability."""
 
 
 def failing_conditions(experiment: str, curves: pd.DataFrame) -> tuple[str, ...]:

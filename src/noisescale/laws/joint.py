@@ -146,9 +146,9 @@ def noise_scale_constancy(peaks: Peaks, confidence: float) -> NoiseScaleConstanc
         noise_scale=float(np.exp2(mean[0])),
         low=optional_number(np.exp2(low)),
         high=optional_number(np.exp2(high)),
-        spread=optional_number(log_g[0].std(ddof=1)),
-        error=optional_number(np.sqrt((errors**2).mean())),
-        p=optional_number(chdtrc(len(usable) - 1, q)),
+        spread=optional_number(float(log_g[0].std(ddof=1))),
+        error=optional_number(float(np.sqrt((errors**2).mean()))),
+        p=optional_number(float(chdtrc(len(usable) - 1, q))),
         finite_n=float((usable["batch_opt"] / usable["train_size"]).max()),
     )
 

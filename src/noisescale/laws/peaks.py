@@ -123,9 +123,7 @@ def evaluate_peak(peak: Peak, stored: PeakResamples, confidence: float) -> Peak:
         resamples=stored,
     )
     at = fit.at(confidence)
-    return replace(
-        peak, **_at_confidence(at, peak.learning_rate, peak.train_size, peak.momentum)
-    )
+    return replace(peak, **_at_confidence(at, peak.learning_rate, peak.train_size, peak.momentum))
 
 
 def _curve_peak(
@@ -136,7 +134,7 @@ def _curve_peak(
     _, _, diverged = seed_matrix(points, ["batch_size"], "diverged")
     batch_sizes = cells["batch_size"].to_numpy()
     fit = fit_peak(batch_sizes, accuracy, diverged > 0, resamples(seeds, statistics))
-    first: dict[str, Any] = points.iloc[0].to_dict()
+    first = points.iloc[0]
     swept = EXPERIMENTS[experiment].swept
     at_best = points["batch_size"] == fit.batch_argmax
     learning_rate, train_size = float(first["learning_rate"]), int(first["train_size"])

@@ -103,9 +103,7 @@ def regressors(variables: Mapping[str, FloatArray], n: int) -> FloatArray:
     return np.column_stack([np.ones(n), *(np.log(values) for values in variables.values())])
 
 
-def fit_power_law(
-    variables: Mapping[str, FloatArray], peaks: Peaks, confidence: float
-) -> PowerLaw:
+def fit_power_law(variables: Mapping[str, FloatArray], peaks: Peaks, confidence: float) -> PowerLaw:
     """Fit a power law to peaks, of which the censored ones are bounds.
 
     Parameters

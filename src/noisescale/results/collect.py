@@ -17,25 +17,26 @@ from noisescale.storage.provenance import collect_provenance
 from noisescale.storage.tables import read_metadata, read_table, write_table
 from noisescale.study.model import Study
 from noisescale.study.shards import assign_shards
+from noisescale.study.status import RunStatus
 
 
 def collect_stage(study_path: Path, folder: Path, output: Path) -> None:
-    """Write ``runs.parquet``: every run that the study wants, and no other.
+    """Write ``runs.parquet``: every run that the study expects, and no other.
 
     Parameters
     ----------
     study_path
-        The study.
+        The resolved study as JSON.
     folder
-        Where its shards are. Not a list of them, which would be too long for a command line.
+        The folder of its shards; a list of the shards would be too long for a command line.
     output
         The table.
 
     Raises
     ------
     RecordError
-        A shard is damaged, the shards come from different data or engines, or a wanted run is in
-        none of them.
+        A shard is damaged, the shards were computed from different data or with different versions
+        of the arithmetic, or an expected run is in none of them.
     """
     study = Study.read(study_path)
     shard_of: dict[str, str] = {}
@@ -44,8 +45,9 @@ def collect_stage(study_path: Path, folder: Path, output: Path) -> None:
         path = Path(folder) / f"{shard}.parquet"
         table = read_table(path, RUNS)
         paths.append(path)
-        sources.append(_shard_source(path))
-        identities.append(RunIdentity.from_metadata(sources[-1]))
+        source, identity = _shard_source(path)
+        sources.append(source)
+        identities.append(identity)
         for key, value in asdict(identities[-1]).items():
             if value != (first := getattr(identities[0], key)):
                 raise RecordError(
@@ -61,12 +63,13 @@ def collect_stage(study_path: Path, folder: Path, output: Path) -> None:
     found = set(table["run_id"].unique().to_pylist())
     if absent := shard_of.keys() - found:
         raise RecordError(
-            f"{output}: {len(absent)} of {len(shard_of)} wanted runs are in no shard, for example "
-            f"{min(absent)} of {shard_of[min(absent)]}; run the workflow again, which trains them"
+            f"{output}: {len(absent)} of {len(shard_of)} expected runs are in no shard, for "
+            f"example {min(absent)} of {shard_of[min(absent)]}; run the workflow again, which "
+            "trains them"
         )
     check_runs(output, table, study)
     final = table.filter(pc.equal(table["update"], table["updates"]))
-    # A shard has a job for each time that runs were added to it.
+    # A shard has one job for each time that runs were added to it.
     jobs = [
         job
         | {
@@ -87,7 +90,8 @@ def collect_stage(study_path: Path, folder: Path, output: Path) -> None:
             "runs": {
                 "wanted": len(shard_of),
                 "trained": final.num_rows,
-                "diverged": pc.sum(pc.equal(final["status"], "diverged")).as_py() or 0,
+                "diverged": pc.sum(pc.equal(final["status"], RunStatus.DIVERGED.value)).as_py()
+                or 0,
             },
             "seconds": {"training": pc.sum(final["train_seconds"]).as_py()},
             "device": ", ".join(sorted({job["device"] for job in jobs})),
@@ -97,19 +101,21 @@ def collect_stage(study_path: Path, folder: Path, output: Path) -> None:
     )
 
 
-def _shard_source(path: Path) -> dict[str, Any]:
-    """Return what a shard says of itself, with all that is needed of it."""
+def _shard_source(path: Path) -> tuple[dict[str, Any], RunIdentity]:
+    """Return a shard's metadata and its identity, after checking that they are complete."""
     source = read_metadata(path)
+    identity = RunIdentity.from_metadata(source)
     try:
-        complete = RunIdentity.from_metadata(source) is not None and "run_ids" in source
-        sound = complete and all({"trained", "device"} <= job.keys() for job in source["jobs"])
+        complete = "run_ids" in source and all(
+            {"trained", "device"} <= job.keys() for job in source["jobs"]
+        )
     except (AttributeError, KeyError, TypeError):
-        sound = False
-    if not sound:
+        complete = False
+    if identity is None or not complete:
         raise RecordError(
             f"{path}: not the shard of a training job; delete the file and run the workflow again"
         )
-    return source
+    return source, identity
 
 
 _ORDER = (

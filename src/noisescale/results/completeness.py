@@ -1,12 +1,14 @@
-"""What the collected tables must hold before anything is computed from them: all of a study.
+"""Checks that the collected tables have everything that a study expects.
 
-A table that lacks some runs is a sound file, and would make a smaller figure.
+A table that lacks some runs is a valid file, and would silently make a smaller figure.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -21,21 +23,26 @@ from noisescale.study.schedule import evaluation_updates
 
 
 def read_runs(path: Path, study: Study, last_only: bool = False) -> pd.DataFrame:
-    """Return a study's table of runs, with every run and every evaluation that it wants.
+    """Return a study's table of runs, with every run and every evaluation that the study expects.
 
     Parameters
     ----------
     path
         The collected table.
     study
-        What it must have.
+        The study that it must be complete for.
     last_only
-        Return the last evaluation of each run alone.
+        Return only the last evaluation of each run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as in `schemas.RUNS`.
 
     Raises
     ------
     RecordError
-        The file is missing, damaged, or not one of ours, or lacks something.
+        The file is missing, damaged, not one of ours, or incomplete.
     """
     table = read_table(path, RUNS)
     check_runs(path, table, study)
@@ -45,12 +52,21 @@ def read_runs(path: Path, study: Study, last_only: bool = False) -> pd.DataFrame
 
 
 def check_runs(path: Path, table: pa.Table, study: Study) -> None:
-    """Check that a table has the runs of a study, each from its start to its end, once.
+    """Check that a table has every run of a study once, from its start to its end.
+
+    Parameters
+    ----------
+    path
+        The table's file, for the error.
+    table
+        Columns as in `schemas.RUNS`.
+    study
+        The study that it must be complete for.
 
     Raises
     ------
     RecordError
-        It has not.
+        A run or an evaluation is missing, or occurs twice.
     """
     rows = table.select(["run_id", "update", "updates"]).to_pandas()
     ids = {run.run_id for run in unique_runs(study)}
@@ -68,16 +84,28 @@ def check_runs(path: Path, table: pa.Table, study: Study) -> None:
 def read_evidence(path: Path, study: Study) -> pd.DataFrame:
     """Return a study's table of evidence, with a row for each seed, label noise and prior.
 
+    Parameters
+    ----------
+    path
+        The table.
+    study
+        The study that it must be complete for.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as in `schemas.EVIDENCE`.
+
     Raises
     ------
     RecordError
-        The file is missing, damaged, or not one of ours, or is of another sweep.
+        The file is missing, damaged, not one of ours, or of another sweep.
     """
     table = read_table(path, EVIDENCE).to_pandas()
     if spec := study.evidence:
         names = ["seed", "label_noise", "prior_precision"]
-        axes = [spec.seeds, spec.label_noise, spec.prior_precision]
-        expected = pd.MultiIndex.from_product(axes, names=names).sort_values()
+        swept: list[Sequence[Any]] = [spec.seeds, spec.label_noise, spec.prior_precision]
+        expected: pd.MultiIndex = pd.MultiIndex.from_product(swept, names=names).sort_values()
         if not pd.MultiIndex.from_frame(table[names]).sort_values().equals(expected):
             raise _unfit(path, "has other seeds, label noises or prior precisions than the study")
     return table
@@ -88,7 +116,7 @@ def _unfit(path: Path, what: str) -> RecordError:
 
 
 def is_intact(path: Path) -> bool:
-    """Return whether a file is a table of ours that its own digest vouches for."""
+    """Return whether a file is one of our result tables and agrees with the digest it carries."""
     for schema in (RUNS, EVIDENCE, CLAIMS, AGREEMENT):
         with contextlib.suppress(RecordError):
             read_table(path, schema)

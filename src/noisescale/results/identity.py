@@ -1,4 +1,4 @@
-"""What rows of runs must have in common to stand in one table."""
+"""What rows of runs must have in common to be in one table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from noisescale.numerics import NUMERICS_VERSION
 from noisescale.study.model import Study
 
 _FINGERPRINTS = {"524bad7d1dfbd85c": 1}
-"""Before there were versions of the arithmetic, tables had a digest of the engine's source text."""
+"""Tables written before there were versions of the arithmetic have a digest of the source text."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,17 @@ class RunIdentity:
 
     @classmethod
     def of(cls, study: Study, data_digest: str | None) -> Self:
-        """Return the identity of rows that are trained now."""
+        """Return the identity of rows that this version of the program trains."""
         return cls(NUMERICS_VERSION, data_digest, study.evaluations_per_decade, study.precision)
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Self | None:
-        """Return the identity that a table's metadata states; None where it states none."""
+        """Return the identity in a table's metadata; None where it is incomplete."""
         version = metadata.get("numerics_version")
         if version is None:
             version = _FINGERPRINTS.get(metadata.get("engine_fingerprint", ""))
+        if version is None:
+            return None
         try:
             return cls(
                 int(version),

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import IntEnum, StrEnum
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,6 @@ from noisescale.storage.files import write_text
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-_Laws = TypeVar("_Laws", bound="ScalingLaws")
 
 LAWS_VERSION: Final = 2
 """Version of the format."""
@@ -62,7 +60,7 @@ class Side(IntEnum):
 class _Record:
     """Configures how pydantic validates and documents the dataclasses below."""
 
-    __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}
+    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Peak(_Record):
     accuracy_low: float | None
     accuracy_high: float | None
     gap: float
-    """How much higher that is than at the largest batch size; the peak is located on other seeds."""
+    """How much higher that is than at the largest batch size, with the peak of other seeds."""
     gap_low: float | None
     gap_high: float | None
     censored: bool
@@ -228,7 +226,7 @@ class Line(_Record):
 
 @dataclass(frozen=True)
 class Exponent(_Record):
-    """The law B_opt = prefactor · x^slope of one experiment; nulls and a note without an estimate."""
+    """The law B_opt = prefactor · x^slope of one experiment; nulls where there is no estimate."""
 
     experiment: str
     """The experiment whose curves are fitted."""
@@ -475,8 +473,8 @@ class ScalingLaws(_Record):
         """Return the laws as JSON text that carries a digest; `from_json` is its inverse."""
         return dumps_verified(asdict(self), indent=1, allow_nan=False) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
+    @staticmethod
+    def from_json(text: str) -> ScalingLaws:
         """Return the laws that `to_json` wrote.
 
         Raises
@@ -488,7 +486,7 @@ class ScalingLaws(_Record):
         version = content.get("schema_version")
         if version != LAWS_VERSION:
             raise ValueError(f"schema version {version}, expected {LAWS_VERSION}")
-        laws = _adapter(cls).validate_python(content)
+        laws = _adapter().validate_python(content)
         if len(laws.resamples) != len(laws.peaks):
             raise ValueError(f"{len(laws.resamples)} resamples for {len(laws.peaks)} peaks")
         return laws
@@ -503,8 +501,8 @@ class ScalingLaws(_Record):
         """
         write_text(path, self.to_json())
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
+    @staticmethod
+    def read(path: Path) -> ScalingLaws:
         """Read laws that `write` wrote.
 
         Raises
@@ -513,7 +511,7 @@ class ScalingLaws(_Record):
             The file is missing, damaged, or of another format or version.
         """
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+            return ScalingLaws.from_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RecordError(
                 f"{path}: cannot be read ({type(error).__name__}: {_first_cause(error)}); "
@@ -562,10 +560,10 @@ def optional_number(value: float) -> float | None:
 
 
 @cache
-def _adapter(cls: type[_Laws]) -> TypeAdapter[_Laws]:
+def _adapter() -> TypeAdapter[ScalingLaws]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(cls)
+    return TypeAdapter(ScalingLaws)
 
 
 def _first_cause(error: Exception) -> str:

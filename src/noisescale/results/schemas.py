@@ -60,7 +60,7 @@ EVIDENCE = pa.schema(
 """One row per seed, label noise and prior precision λ. Evidence and cost in nats (sums)."""
 
 
-_CLAIM = ("name", "figure", "paper", "measured", "criterion", "verdict", "together", "unit")
+_CLAIM = ("name", "figure", "paper", "measured", "criterion", "verdict", "adjusted_verdict", "unit")
 
 
 CLAIMS = pa.schema(

@@ -1,4 +1,4 @@
-"""Rows of the table of runs that an experiment speaks of."""
+"""The rows of the table of runs that belong to an experiment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from noisescale.study.model import Study
 
 
 def experiment_rows(study: Study, runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """Return the rows of `runs` that an experiment wants, in the place that it gives them.
+    """Return the rows of the runs of an experiment, each with its place in the experiment.
 
     Parameters
     ----------
+    study
+        The study that has the experiment.
     runs
         Columns as in `schemas.RUNS`.
     experiment
@@ -51,5 +53,11 @@ def experiment_rows(study: Study, runs: pd.DataFrame, experiment: str) -> pd.Dat
 
 
 def final_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of each run's last evaluation."""
+    """Return the rows of each run's last evaluation.
+
+    Parameters
+    ----------
+    rows
+        Columns as in `schemas.RUNS`.
+    """
     return rows[rows["update"] == rows["updates"]]

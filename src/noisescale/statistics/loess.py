@@ -52,5 +52,5 @@ def local_quadratic(
     weight = np.clip(1 - (distance / reach) ** 3, 0, None) ** 3
     powers = np.stack([np.ones_like(offset), offset, offset**2], axis=1)
     weighted = powers * weight[:, None]
-    solved = np.linalg.solve(weighted @ powers.transpose(0, 2, 1), weighted)
+    solved = np.linalg.solve(weighted @ powers.transpose(0, 2, 1), weighted).astype(np.float64)
     return solved[:, 0], 2 * solved[:, 2]

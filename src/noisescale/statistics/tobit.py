@@ -4,8 +4,9 @@ The Tobit model (Tobin 1958): y = X b + σ z with standard normal z. Of a censor
 known. In Olsen's (1978) parameters b/σ and 1/σ the log-likelihood is concave, and Newton's method
 finds its one maximum. Without censoring the estimate of b is that of least squares.
 
-This is not taken from a library because those that have the model (``lifelines``, R's ``survival``)
-fit one response vector per call; here the estimate and 1,000 bootstrap resamples are fitted at once.
+This is not taken from a library because those that have the model (``lifelines``, R's
+``survival``) fit one response vector per call; here the estimate and 1,000 bootstrap resamples are
+fitted at once.
 """
 
 from __future__ import annotations
