@@ -1,4 +1,4 @@
-"""Claims judged one by one and together; captions that quote them; agreement of the evidence."""
+"""Claims with both verdicts; captions that quote them; agreement of the evidence."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from scipy import stats
 
 from noisescale.claims import evaluate
 from noisescale.claims.agreement import evidence_agreement
-from noisescale.claims.claim import Claim
+from noisescale.claims.claim import Claim, Verdict
 from noisescale.claims.evaluate import all_claims, evaluate_claims
 from noisescale.claims.stage import claims_stage, read_claims
 from noisescale.errors import RecordError
@@ -27,7 +27,7 @@ CAPTIONS = Path(__file__).parents[2] / "workflow/report"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("judged")
+    folder = tmp_path_factory.mktemp("evaluated")
     write_synthetic(folder, synthetic_study(seeds=4, bootstrap=60))
     laws_stage(folder / "study.json", folder / "runs.parquet", folder / "laws.json")
     claims_stage(*paths(folder), folder)
@@ -43,34 +43,35 @@ def paths(folder):
 
 def test_the_table_of_claims_is_what_the_claims_are(folder):
     inputs = read_results(*paths(folder))
-    alone = all_claims(inputs.study, inputs.runs, inputs.evidence, inputs.laws)
     found = read_claims(folder / "claims.parquet")
     assert len(found) > 8
-    assert [replace(claim, together="") for claim in found] == alone
+    assert [replace(claim, adjusted_verdict=None) for claim in found] == all_claims(inputs)
+    assert found == evaluate_claims(inputs)
     table = read_table(folder / "claims.parquet", CLAIMS).to_pandas()
     names = {f"figures/{spec.name}.png" for spec in figures_of(inputs.study)}
     assert set(table["picture"]) <= names
 
 
-def test_together_no_claim_is_decided_that_is_open_alone(folder):
-    """Wider intervals decide less, and never otherwise."""
+def test_an_adjusted_verdict_is_the_verdict_or_undecided(folder):
+    """Wider intervals decide fewer claims, and none differently."""
     found = read_claims(folder / "claims.parquet")
-    assert all(claim.together in (claim.verdict, "undecided") for claim in found)
+    assert all(claim.adjusted_verdict in (claim.verdict, "undecided") for claim in found)
 
 
-def test_together_the_level_is_shared_among_the_claims(folder, monkeypatch):
+def test_adjusted_verdicts_divide_the_error_by_the_number_of_claims(folder, monkeypatch):
     levels = []
 
-    def counting(study, runs, evidence, laws):
-        levels.append((study.statistics.confidence, laws and laws["statistics"]["confidence"]))
-        return [Claim(str(i), "", "", "", "", "undecided") for i in range(10)]
+    def counting(results):
+        laws = results.laws.statistics.confidence
+        levels.append((results.study.statistics.confidence, laws))
+        return [Claim(str(i), "", "", "", "", Verdict.UNDECIDED) for i in range(10)]
 
     monkeypatch.setattr(evaluate, "all_claims", counting)
     evaluate_claims(read_results(*paths(folder)))
     assert levels == [(0.95, 0.95), (pytest.approx(0.995), pytest.approx(0.995))]
 
 
-def test_captions_quote_what_was_measured_as_it_is(folder):
+def test_captions_quote_measurements_unchanged(folder):
     for claim in read_claims(folder / "claims.parquet"):
         (spec,) = [spec for spec in figures_of(synthetic_study()) if spec.name == claim.figure]
         html, first = caption_html(folder / "captions" / spec.caption)
@@ -80,8 +81,8 @@ def test_captions_quote_what_was_measured_as_it_is(folder):
         assert first == caption_html(CAPTIONS / spec.caption)[1]
 
 
-def test_marks_in_a_measurement_are_no_markup():
-    claim = Claim("A", "f", "", "*x* is `y` _ and |z|", "", "supported")
+def test_markup_characters_in_a_measurement_are_escaped():
+    claim = Claim("A", "f", "", "*x* is `y` _ and |z|", "", Verdict.SUPPORTED)
     assert r"\*x\* is \`y\` \_ and \|z\|" in claims_caption("Text.", [claim])
 
 

@@ -127,10 +127,10 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
 
 def test_the_fit_is_drawn_beside_the_theory():
     table, _ = drawn("fig5_learning_rate")
-    law = data().laws["exponents"]["learning_rate"]
+    law = data().laws.exponents["learning_rate"]
     fit = table[table["kind"] == "fit"]
-    assert fit["series"].iloc[0].startswith(f"fit: slope {law['slope']:.2f}")
-    np.testing.assert_allclose(fit["y"], law["line"]["batch_opt"])
+    assert fit["series"].iloc[0].startswith(f"fit: slope {law.slope:.2f}")
+    np.testing.assert_allclose(fit["y"], law.line.batch_opt)
     theory = table[table["kind"] == "theory"]
     slope = np.diff(np.log(theory["y"])) / np.diff(np.log(theory["x"]))
     assert slope == pytest.approx(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 from dataclasses import replace
 
 import pandas as pd
@@ -21,7 +20,7 @@ NAMES = list(FIGURES)
 
 def made_up(study, runs=None, evidence=None) -> Results:
     runs = synthetic_runs(study) if runs is None else runs
-    laws = json.loads(json.dumps(fit_scaling_laws(study, runs)))
+    laws = fit_scaling_laws(study, runs)
     if study.evidence is not None and evidence is None:
         evidence = synthetic_evidence(study)
     return Results(study, runs, evidence, laws)

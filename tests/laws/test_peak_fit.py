@@ -1,10 +1,11 @@
-"""A curve's peak is found, its interval holds the truth, and doubtful peaks are censored."""
+"""A peak is found, its interval covers the true optimum, and doubtful peaks are censored."""
 
 from __future__ import annotations
 
 import itertools
 import os
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,11 +45,13 @@ def noisy(random, curve: np.ndarray, noise: float, n_seeds: int = N_SEEDS) -> np
 
 
 def fit(accuracy, sizes=SIZES, diverged=None, bootstrap=300):
+    """The peak of a curve, with its intervals of level 0.95."""
     counts = np.random.default_rng(7).multinomial(
         len(accuracy), np.full(len(accuracy), 1 / len(accuracy)), size=bootstrap
     )
     diverged = accuracy <= 0.12 if diverged is None else diverged
-    return fit_peak(sizes, accuracy, diverged, counts, 0.95)
+    found = fit_peak(sizes, accuracy, diverged, counts)
+    return SimpleNamespace(**vars(found) | vars(found.at(0.95)))
 
 
 SETTINGS = list(itertools.product(SHAPES, [0.0015, 0.004]))
@@ -68,7 +71,7 @@ def simulated(shape, noise):
 
 
 def inside(shape, noise) -> list[bool]:
-    """Whether the interval of each simulated curve holds its optimum."""
+    """Whether the interval of each simulated curve covers its optimum."""
     return [
         low <= optimum <= high
         for found, optimum in simulated(shape, noise)
@@ -77,7 +80,7 @@ def inside(shape, noise) -> list[bool]:
 
 
 @pytest.mark.parametrize("at", [0.0, 3.3, 9.97])
-def test_the_smooth_curve_is_that_of_weighted_least_squares(at):
+def test_the_smooth_curve_equals_weighted_least_squares(at):
     x, y = np.log2(SIZES), np.random.default_rng(0).normal(size=len(SIZES))
     height, curvature = local_quadratic(x, np.array([at]))
     distance = np.abs(x - at)
@@ -105,7 +108,7 @@ def test_without_noise_the_peak_is_found_between_the_grid_points(optimum):
 
 
 @pytest.mark.parametrize(("shape", "noise"), SETTINGS)
-def test_the_optimum_is_unbiased_and_its_interval_holds_the_truth(shape, noise):
+def test_the_optimum_is_unbiased_and_its_interval_covers_the_true_one(shape, noise):
     fits = simulated(shape, noise)
     estimators = {
         name: np.log2([getattr(found, name) / optimum for found, optimum in fits])
@@ -122,13 +125,13 @@ def test_the_optimum_is_unbiased_and_its_interval_holds_the_truth(shape, noise):
         assert abs(error.mean()) < error.std()
 
 
-def test_the_interval_of_an_optimum_holds_the_truth_about_as_often_as_it_says():
+def test_the_interval_of_an_optimum_has_about_its_nominal_coverage():
     share = np.mean([inside(*setting) for setting in SETTINGS])
     print(f"{len(SETTINGS) * SIMULATIONS} simulations: {share:.3f} inside")
     assert 0.90 <= share <= 0.99
 
 
-def test_the_interval_is_not_needlessly_wide():
+def test_the_interval_is_not_unnecessarily_wide():
     """Its width is about four standard deviations of the estimate."""
     found = simulated(bump, 0.003)
     errors = [np.log2(peak.batch_opt / optimum) for peak, optimum in found]
@@ -136,7 +139,7 @@ def test_the_interval_is_not_needlessly_wide():
     assert np.median(widths) < 8 * np.std(errors)
 
 
-def test_the_smooth_estimate_is_better_than_the_best_batch_size_of_the_grid():
+def test_the_smooth_estimate_is_better_than_the_batch_size_of_highest_accuracy():
     found = simulated(bump, 0.003)
     smooth = [np.log2(peak.batch_opt / optimum) for peak, optimum in found]
     argmax = [np.log2(peak.batch_argmax / optimum) for peak, optimum in found]
@@ -165,7 +168,7 @@ def test_real_peaks_are_rarely_censored():
     assert np.mean([found.reason == "" for found, _ in simulated(bump, 0.003)]) >= 0.9
 
 
-def test_choosing_the_best_of_many_batch_sizes_does_not_flatter_the_gap():
+def test_choosing_the_best_of_many_batch_sizes_does_not_bias_the_gap():
     random = np.random.default_rng(5)
     honest, naive = [], []
     for _ in range(400):
@@ -185,7 +188,7 @@ def test_peaks_at_an_end_of_the_range_are_censored(optimum):
         assert found.reason == "edge"
 
 
-def test_a_peak_that_cannot_be_told_from_the_end_is_censored_as_edge():
+def test_a_peak_that_cannot_be_distinguished_from_the_end_is_censored_as_edge():
     """The curve rises to B = 256 and stays: full batch may be as good."""
     rising = 0.88 + 0.004 * np.minimum(np.log2(SIZES), 8)
     found = fit(noisy(np.random.default_rng(8), rising, 0.003))
@@ -211,14 +214,14 @@ def test_diverged_runs_at_small_batches_do_not_move_the_peak(share, collapsed):
     assert abs(np.log2(found.batch_opt / undisturbed.batch_opt)) < 0.35
 
 
-def test_a_steep_fall_counts_only_so_far():
+def test_a_steep_fall_is_clipped():
     mean = np.array([0.83, 0.85, 0.87, 0.885, 0.90, 0.875])
     clipped, first = without_collapse(np.tile(mean, (5, 1)), np.zeros((5, 6), dtype=bool))
     assert first == 0
     np.testing.assert_allclose(clipped[0], [0.85, 0.85, 0.87, 0.885, 0.90, 0.875])
 
 
-def test_what_lies_below_a_cliff_is_left_out_but_three_points_stay():
+def test_points_below_a_cliff_are_left_out_but_three_are_kept():
     mean = np.array([0.3, 0.7, 0.90, 0.89, 0.88])
     kept, first = without_collapse(np.tile(mean, (5, 1)), np.zeros((5, 5), dtype=bool))
     assert first == 2

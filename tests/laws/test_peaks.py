@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from helpers.synthetic import synthetic_runs, synthetic_study, true_batch_opt
 
-from noisescale.laws.peaks import find_peaks
+from noisescale.laws.peaks import Peaks, find_peaks
 from noisescale.results.selection import experiment_rows, final_rows
 from noisescale.study.grid import noise_scale
 
@@ -26,7 +26,7 @@ def runs(study):
 
 @pytest.fixture(scope="module")
 def peaks(study, runs):
-    return find_peaks(study, runs)
+    return Peaks.of(*find_peaks(study, runs))
 
 
 def test_every_curve_has_a_row_and_a_column_of_draws(study, peaks):
@@ -43,7 +43,7 @@ def test_every_curve_has_a_row_and_a_column_of_draws(study, peaks):
     assert not np.isnan(peaks.draws).any()
 
 
-def test_the_papers_estimate_is_the_best_mean_accuracy(study, runs, peaks):
+def test_the_papers_estimate_has_the_highest_mean_accuracy(study, runs, peaks):
     rows = final_rows(experiment_rows(study, runs, "learning_rate"))
     means = rows.groupby(["learning_rate", "batch_size"])["test_accuracy"].mean()
     best = means.groupby("learning_rate").idxmax().map(lambda key: key[1])
@@ -51,7 +51,7 @@ def test_the_papers_estimate_is_the_best_mean_accuracy(study, runs, peaks):
     pd.testing.assert_series_equal(found["batch_argmax"], best, check_names=False)
 
 
-def test_peaks_of_the_study_hold_the_truth(peaks):
+def test_intervals_of_the_peaks_cover_the_true_optimum(peaks):
     table = peaks.table[~peaks.table["censored"]]
     truth = true_batch_opt(table["learning_rate"], table["train_size"], table["momentum"])
     inside = (table["batch_opt_low"] <= truth) & (truth <= table["batch_opt_high"])
@@ -72,7 +72,7 @@ def test_the_optimum_noise_scale_is_that_of_the_optimum_batch_size(peaks):
 
 def test_at_full_batch_the_noise_scale_is_zero_and_not_a_rounding_error(study):
     runs = synthetic_runs(study, noise=0.0005, batch_opt=4000)
-    table = find_peaks(study, runs).table
+    table = Peaks.of(*find_peaks(study, runs)).table
     full = table[table["batch_opt"] > 0.999999 * table["train_size"]]
     assert len(full) >= 5 and (full["noise_scale_opt"] == 0).all()
     assert (table["noise_scale_opt_low"] >= 0).all()
@@ -107,5 +107,6 @@ def test_ranges_and_numbers_are_those_of_the_curve(study, runs, peaks):
 
 def test_a_study_without_curves_has_no_peaks(study, runs):
     gap = study.experiments["generalization_gap"]
-    peaks = find_peaks(replace(study, experiments={"generalization_gap": gap}), runs)
+    found = find_peaks(replace(study, experiments={"generalization_gap": gap}), runs)
+    peaks = Peaks.of(*found)
     assert peaks.table.empty and peaks.draws.shape[1] == 0

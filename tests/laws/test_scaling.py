@@ -1,4 +1,4 @@
-"""Exponents of the optimum batch size: right, as uncertain as they say, from usable peaks only."""
+"""Exponents of the optimum batch size: unbiased, with valid intervals, from usable peaks only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from noisescale.laws.collapse import fit_collapse
 from noisescale.laws.exponents import fit_exponent
 from noisescale.laws.peak_fit import fit_peak
 from noisescale.laws.peaks import Peaks, find_peaks
-from noisescale.laws.power_law import SCALES
 from noisescale.laws.scaling import fit_scaling_laws, laws_stage
-from noisescale.study.model import Statistics
+from noisescale.results.scaling_laws import CensoredCurve, Reason, ScalingLaws, Side
+from noisescale.study.experiments import LAWS
 
 SIMULATIONS = int(os.environ.get("NOISESCALE_SIMULATIONS", "200"))
-STATISTICS = Statistics(bootstrap=300, confidence=0.95)
+CONFIDENCE = 0.95
 SIZES = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000])
 
 
@@ -43,28 +43,32 @@ def peak_table(batch_opt, reasons=None, sides=None, bounds=None) -> pd.DataFrame
     )
 
 
-def test_a_power_law_is_fitted_as_by_scipy_and_statsmodels():
+def exponent(x, table, draws):
+    return fit_exponent("learning_rate", "", x, Peaks(table, draws), CONFIDENCE)
+
+
+def test_a_power_law_is_fitted_as_by_statsmodels():
     random = np.random.default_rng(0)
     x = np.array([0.02, 0.05, 0.1, 0.3, 1.0])
     y = 30 * x**0.8 * np.exp(random.normal(0, 0.2, 5))
-    fit = fit_exponent(x, peak_table(y), np.tile(y, (300, 1)), STATISTICS)
+    fit = exponent(x, peak_table(y), np.tile(y, (300, 1)))
     expected = sm.OLS(np.log(y), sm.add_constant(np.log(x))).fit()
-    assert fit["slope"] == pytest.approx(expected.params[1])
-    assert [fit["fit_low"], fit["fit_high"]] == pytest.approx(list(expected.conf_int()[1]))
-    assert fit["r_squared"] == pytest.approx(expected.rsquared)
-    assert fit["prefactor"] == pytest.approx(np.exp(expected.params[0]))
+    assert fit.slope == pytest.approx(expected.params[1])
+    assert [fit.fit_low, fit.fit_high] == pytest.approx(list(expected.conf_int()[1]))
+    assert fit.r_squared == pytest.approx(expected.rsquared)
+    assert fit.prefactor == pytest.approx(np.exp(expected.params[0]))
 
 
 @pytest.mark.parametrize("exponents", [(1, 1, 1), (0.6, 0.8, 0.5), (1.2, 0.5, 0.9)])
 def test_exponents_are_recovered_from_runs_without_noise(exponents):
     study = synthetic_study(seeds=3, bootstrap=100)
     runs = synthetic_runs(study, noise=0, exponents=exponents)
-    laws = fit_scaling_laws(study, runs)["exponents"]
-    for name, true in zip(SCALES, exponents, strict=True):
-        assert laws[name]["slope"] == pytest.approx(true, abs=0.06)
-        assert laws[name]["r_squared"] > 0.99
-        assert laws[name]["low"] < true < laws[name]["high"]
-        assert laws[name]["theory_inside"] == (laws[name]["low"] <= 1 <= laws[name]["high"])
+    laws = fit_scaling_laws(study, runs).exponents
+    for name, true in zip(LAWS, exponents, strict=True):
+        assert laws[name].slope == pytest.approx(true, abs=0.06)
+        assert laws[name].r_squared > 0.99
+        assert laws[name].low < true < laws[name].high
+        assert laws[name].theory_inside == (laws[name].low <= 1 <= laws[name].high)
 
 
 SETTINGS = list(itertools.product([1.0, 0.6], [0.0015, 0.003], [1.0, 10.0]))
@@ -88,23 +92,24 @@ def simulated(true, noise, largest_rate):
             curve = 0.88 + 0.02 * np.exp(-0.5 * (octaves / 2.5) ** 2)
             accuracy = curve + seed_effect + random.normal(0, noise, (10, len(SIZES)))
             diverged = np.tile(octaves < -2.5, (10, 1))
-            fits.append(fit_peak(SIZES, np.where(diverged, 0.1, accuracy), diverged, counts, 0.95))
+            fits.append(fit_peak(SIZES, np.where(diverged, 0.1, accuracy), diverged, counts))
+        at = [fit.at(CONFIDENCE) for fit in fits]
         table = peak_table(
             [fit.batch_opt for fit in fits],
-            [fit.reason for fit in fits],
-            [fit.side for fit in fits],
-            [fit.bound for fit in fits],
+            [one.reason for one in at],
+            [one.side for one in at],
+            [one.bound for one in at],
         )
-        draws = np.array([fit.draws for fit in fits]).T
-        laws.append(fit_exponent(chosen, table, draws, STATISTICS))
-    return [law for law in laws if law["slope"] is not None]
+        draws = np.array([fit.resamples.batch_opt.values for fit in fits]).T
+        laws.append(exponent(chosen, table, draws))
+    return [law for law in laws if law.slope is not None]
 
 
 @pytest.mark.parametrize(("true", "noise", "largest_rate"), SETTINGS)
-def test_exponents_are_unbiased_and_their_interval_holds_the_truth(true, noise, largest_rate):
+def test_exponents_are_unbiased_and_their_interval_covers_the_true_one(true, noise, largest_rate):
     laws = simulated(true, noise, largest_rate)
-    inside = np.mean([law["low"] <= true <= law["high"] for law in laws])
-    slopes = [law["slope"] for law in laws]
+    inside = np.mean([law.low <= true <= law.high for law in laws])
+    slopes = [law.slope for law in laws]
     print(
         f"exponent {true}, noise {noise}, ε to {largest_rate}: {len(laws)} of {SIMULATIONS} with "
         f"an estimate, {inside:.3f} inside, bias {np.mean(slopes) - true:+.3f}, standard error "
@@ -113,12 +118,12 @@ def test_exponents_are_unbiased_and_their_interval_holds_the_truth(true, noise, 
     assert len(laws) >= 0.9 * SIMULATIONS
     assert inside >= 0.9
     assert abs(np.mean(slopes) - true) < np.std(slopes)
-    assert np.median([law["high"] - law["low"] for law in laws]) < 1
+    assert np.median([law.high - law.low for law in laws]) < 1
 
 
-def test_the_interval_of_an_exponent_holds_the_truth_about_as_often_as_it_says():
+def test_the_interval_of_an_exponent_has_about_its_nominal_coverage():
     laws = [(true, law) for true, *rest in SETTINGS for law in simulated(true, *rest)]
-    inside = np.mean([law["low"] <= true <= law["high"] for true, law in laws])
+    inside = np.mean([law.low <= true <= law.high for true, law in laws])
     print(f"{len(laws)} simulations: {inside:.3f} inside")
     assert 0.90 <= inside <= 0.99
 
@@ -127,82 +132,81 @@ def test_censored_peaks_are_left_out_and_named():
     x = np.array([1.0, 2, 4, 8, 16])
     table = peak_table(x * 3, ["", "", "", "edge", "flat"])
     table.loc[3:, "batch_opt"] = 1000.0
-    fit = fit_exponent(x, table, np.tile(table["batch_opt"], (300, 1)), STATISTICS)
-    assert fit["slope"] == pytest.approx(1) and fit["r_squared"] == pytest.approx(1)
-    assert (fit["n_points"], fit["n_censored"]) == (3, 2)
-    assert fit["censored"] == [
-        {"x": 8.0, "reason": "edge", "side": 0},
-        {"x": 16.0, "reason": "flat", "side": 0},
-    ]
-    assert fit["n_bounds"] == 0
+    fit = exponent(x, table, np.tile(table["batch_opt"], (300, 1)))
+    assert fit.slope == pytest.approx(1) and fit.r_squared == pytest.approx(1)
+    assert (fit.n_points, fit.n_censored) == (3, 2)
+    assert fit.censored == (
+        CensoredCurve(8.0, Reason.EDGE, Side.UNKNOWN),
+        CensoredCurve(16.0, Reason.FLAT, Side.UNKNOWN),
+    )
+    assert fit.n_bounds == 0
 
 
-def test_a_censored_peak_counts_as_the_bound_that_it_is():
+def test_a_censored_peak_enters_the_fit_as_a_bound():
     x = np.array([1.0, 2, 4, 8, 16])
     y = np.array([3.3, 5.6, 12.5, 20.0, 20.0])
     reasons, sides = ["", "", "", "edge", "edge"], [0, 0, 0, 1, 1]
     bounds = [np.nan] * 3 + [20.0, 20.0]
     draws = np.tile(y, (300, 1))
-    bounded = fit_exponent(x, peak_table(y, reasons, sides, bounds), draws, STATISTICS)
-    without = fit_exponent(x, peak_table(y, reasons), draws, STATISTICS)
-    as_points = fit_exponent(x, peak_table(y), draws, STATISTICS)
-    assert bounded["n_bounds"] == 2 and bounded["n_points"] == 3
-    assert as_points["slope"] < 0.8 < 0.9 < without["slope"] <= bounded["slope"] < 1.1
+    bounded = exponent(x, peak_table(y, reasons, sides, bounds), draws)
+    without = exponent(x, peak_table(y, reasons), draws)
+    as_points = exponent(x, peak_table(y), draws)
+    assert bounded.n_bounds == 2 and bounded.n_points == 3
+    assert as_points.slope < 0.8 < 0.9 < without.slope <= bounded.slope < 1.1
 
 
 def test_two_usable_peaks_are_too_few_for_an_exponent():
     x = np.array([1.0, 2, 4])
-    fit = fit_exponent(x, peak_table(x, ["", "", "flat"]), np.tile(x, (300, 1)), STATISTICS)
-    assert fit["slope"] is fit["low"] is fit["theory_inside"] is fit["line"] is None
-    assert fit["note"] == "no estimate: 2 of 3 curves have a usable peak, at least 3 are needed"
+    fit = exponent(x, peak_table(x, ["", "", "flat"]), np.tile(x, (300, 1)))
+    assert fit.slope is fit.low is fit.theory_inside is fit.line is None
+    assert fit.note == "no estimate: 2 of 3 curves have a usable peak, at least 3 are needed"
 
 
 def test_the_line_is_the_fit_and_lies_in_its_band():
     x = np.array([1.0, 2, 4, 8])
     draws = 3 * x * np.exp(np.random.default_rng(3).normal(0, 0.2, (300, 4)))
-    line = fit_exponent(x, peak_table(3 * x), draws, STATISTICS)["line"]
-    assert line["batch_opt"] == pytest.approx([3 * at for at in line["x"]])
-    triples = zip(line["low"], line["batch_opt"], line["high"], strict=True)
+    line = exponent(x, peak_table(3 * x), draws).line
+    assert line.batch_opt == pytest.approx([3 * at for at in line.x])
+    triples = zip(line.low, line.batch_opt, line.high, strict=True)
     assert all(low < middle < high for low, middle, high in triples)
 
 
-def test_each_variant_has_a_law_of_its_own():
+def test_each_variant_has_its_own_law():
     study = synthetic_study(seeds=3, bootstrap=50)
     rates = study.experiments["learning_rate"]
     axes = rates.axes | {"hidden": ["100", "400"], "seeds": [0, 1, 2]}
     study = replace(
         study, experiments={"learning_rate": replace(rates, axes=axes, batch_size=OCTAVES)}
     )
-    laws = fit_scaling_laws(study, synthetic_runs(study, noise=0.001))["exponents"]
+    laws = fit_scaling_laws(study, synthetic_runs(study, noise=0.001)).exponents
     assert list(laws) == ["learning_rate (hidden 100)", "learning_rate (hidden 400)"]
-    assert laws["learning_rate (hidden 400)"]["variant"] == "hidden 400"
+    assert laws["learning_rate (hidden 400)"].variant == "hidden 400"
 
 
 def test_curves_of_one_noise_scale_collapse():
     study = synthetic_study()
-    collapsed = fit_collapse(
-        find_peaks(study, synthetic_runs(study, noise=0.001)), study.statistics
-    )
-    apart = fit_collapse(
-        find_peaks(study, synthetic_runs(study, noise=0.001, exponents=(0.2, 1, 0.2))),
-        study.statistics,
-    )
-    assert [law["train_size"] for law in collapsed] == [1000]
-    assert collapsed[0]["ratio_high"] < 0.4 < 1 < apart[0]["ratio_low"]
-    assert collapsed[0]["noise_scale_low"] < 61.5 < collapsed[0]["noise_scale_high"]
+
+    def collapse(**options):
+        peaks = Peaks.of(*find_peaks(study, synthetic_runs(study, noise=0.001, **options)))
+        return fit_collapse(peaks, CONFIDENCE)
+
+    collapsed, apart = collapse(), collapse(exponents=(0.2, 1, 0.2))
+    assert [law.train_size for law in collapsed] == [1000]
+    assert collapsed[0].ratio_high < 0.4 < 1 < apart[0].ratio_low
+    assert collapsed[0].noise_scale_low < 61.5 < collapsed[0].noise_scale_high
 
 
 def test_a_curve_of_two_experiments_counts_once_in_the_collapse():
     study = synthetic_study(bootstrap=50)
-    peaks = find_peaks(study, synthetic_runs(study, noise=0.001))
+    peaks = Peaks.of(*find_peaks(study, synthetic_runs(study, noise=0.001)))
     table = peaks.table
     chosen = table[table["experiment"].isin(["learning_rate", "momentum"]) & ~table["censored"]]
-    assert fit_collapse(peaks, study.statistics)[0]["n_curves"] == len(chosen) - 1
+    assert fit_collapse(peaks, CONFIDENCE)[0].n_curves == len(chosen) - 1
     nothing = Peaks(table.assign(censored=True), peaks.draws)
-    assert fit_collapse(nothing, study.statistics) == []
+    assert fit_collapse(nothing, CONFIDENCE) == ()
 
 
-def test_the_file_holds_the_laws_as_strict_json(tmp_path):
+def test_the_file_has_the_laws_as_strict_json(tmp_path):
     study = write_synthetic(tmp_path, synthetic_study(seeds=3, bootstrap=50))
     paths = tmp_path / "study.json", tmp_path / "runs.parquet", tmp_path / "scaling_laws.json"
     laws_stage(*paths)
@@ -214,16 +218,16 @@ def test_the_file_holds_the_laws_as_strict_json(tmp_path):
         raise AssertionError(constant)
 
     laws = json.loads(first, parse_constant=refuse)
-    assert laws["schema_version"] == 1
+    assert laws["schema_version"] == 2
     assert laws["statistics"] == {"bootstrap": 50, "confidence": 0.95}
     assert {peak["experiment"] for peak in laws["peaks"]} <= set(study.experiments)
-    assert set(laws["exponents"]) == set(SCALES)
+    assert set(laws["exponents"]) == set(LAWS)
 
 
 def test_a_single_seed_gives_peaks_without_intervals_and_no_exponent():
     study = synthetic_study(seeds=1, bootstrap=50)
     laws = fit_scaling_laws(study, synthetic_runs(study))
-    assert all(peak["reason"] == "one seed" for peak in laws["peaks"])
-    assert all(peak["batch_opt_low"] is None for peak in laws["peaks"])
-    assert all("0 of" in law["note"] for law in laws["exponents"].values())
-    json.dumps(laws, allow_nan=False)
+    assert all(peak.reason is Reason.ONE_SEED for peak in laws.peaks)
+    assert all(peak.batch_opt_low is None for peak in laws.peaks)
+    assert all("0 of" in law.note for law in laws.exponents.values())
+    assert ScalingLaws.from_json(laws.to_json()) == laws

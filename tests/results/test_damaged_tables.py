@@ -1,8 +1,9 @@
-"""Whatever is cut, flipped or exchanged: what is read back is what was written, or one line."""
+"""A file that is cut, changed or exchanged is read as it was written, or refused in one line."""
 
 import dataclasses
 import json
 import random
+import shutil
 from dataclasses import replace
 
 import pyarrow as pa
@@ -20,7 +21,8 @@ from noisescale.results import collect
 from noisescale.results.collect import collect_stage
 from noisescale.results.completeness import is_intact
 from noisescale.results.identity import RunIdentity
-from noisescale.results.load import LAW_KEYS, read_json, read_results
+from noisescale.results.load import Results, read_results
+from noisescale.results.scaling_laws import ScalingLaws
 from noisescale.results.schemas import AGREEMENT, EVIDENCE, RUNS
 from noisescale.storage.tables import SCHEMA_VERSION, read_table, write_table
 from noisescale.study.grid import unique_runs
@@ -87,12 +89,12 @@ READERS = {
     "claims.parquet": read_claims,
     "agreement.parquet": lambda path: read_table(path, AGREEMENT),
     "shard.parquet": gathered,
-    "scaling_laws.json": lambda path: read_json(path, LAW_KEYS),
+    "scaling_laws.json": ScalingLaws.read,
     "study.json": Study.read,
 }
 
 
-def harmed(content, draw):
+def damaged_copies(content, draw):
     """Yield a file cut at many lengths, and with a bit flipped at many places."""
     ends = {0, 1, len(content) - 1, *(draw.randrange(len(content)) for _ in range(CUTS))}
     for end in sorted(ends):
@@ -106,12 +108,12 @@ def harmed(content, draw):
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_damaged_file_is_one_line_that_names_it_or_means_the_same(folder, tmp_path, name):
+def test_a_damaged_file_is_refused_in_one_line_or_read_as_written(folder, tmp_path, name):
     path, read_it, refused = tmp_path / name, READERS[name], 0
     content = (folder / name).read_bytes()
     path.write_bytes(content)
     sound = read_it(path)
-    for damaged in harmed(content, random.Random(name)):
+    for damaged in damaged_copies(content, random.Random(name)):
         path.write_bytes(damaged)
         try:
             found = read_it(path)
@@ -151,7 +153,7 @@ def test_a_table_of_ours_that_is_no_shard_is_refused(folder, tmp_path, metadata)
 def test_json_of_something_else_is_refused(tmp_path, text):
     path = tmp_path / "theirs.json"
     path.write_text(text)
-    for read_it in (Study.read, lambda path: read_json(path, LAW_KEYS)):
+    for read_it in (Study.read, ScalingLaws.read):
         with pytest.raises(RecordError, match=r"theirs\.json: .* run the workflow again"):
             read_it(path)
 
@@ -168,6 +170,26 @@ def test_what_earlier_versions_wrote_without_a_digest_is_read(folder, tmp_path):
     old = table.replace_schema_metadata({b"noisescale": json.dumps(metadata).encode()})
     pq.write_table(old, tmp_path / "runs.parquet")
     assert read_runs(tmp_path) == read_runs(folder)
+
+
+def test_all_results_of_a_folder_are_read_as_far_as_the_study_has_them(folder, tmp_path):
+    found = Results.read(folder)
+    assert found.laws == ScalingLaws.read(folder / "scaling_laws.json")
+    assert len(found.runs) and len(found.evidence)
+    study = replace(small_study(), experiments={})
+    (tmp_path / "study.json").write_text(study.to_json())
+    shutil.copy(folder / "evidence.parquet", tmp_path)
+    found = Results.read(tmp_path)
+    assert found.runs is found.laws is None and len(found.evidence)
+
+
+def test_claims_of_an_earlier_version_are_refused_in_one_line(folder, tmp_path):
+    table = pq.read_table(folder / "claims.parquet")
+    names = ["together" if n == "adjusted_verdict" else n for n in table.column_names]
+    old = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
+    pq.write_table(old, tmp_path / "claims.parquet")
+    with pytest.raises(RecordError, match=r"claims\.parquet: its columns are not .*; delete"):
+        read_claims(tmp_path / "claims.parquet")
 
 
 def read_runs(folder):
@@ -196,7 +218,7 @@ def without(table, rows):
         (lambda t: pa.concat_tables([t, t.slice(3, 1)]), "an evaluation of a run twice"),
     ],
 )
-def test_figures_and_laws_are_not_made_from_a_part_of_the_runs(folder, tmp_path, change, words):
+def test_figures_and_laws_are_not_made_from_some_of_the_runs(folder, tmp_path, change, words):
     study_path, path = folder / "study.json", tmp_path / "runs.parquet"
     table = change(read_runs(folder).replace_schema_metadata(None))
     write_table(path, table, RUNS, {"kind": "runs"})
@@ -232,7 +254,7 @@ def test_numbers_that_are_not_finite_are_neither_written_nor_read(folder, tmp_pa
         read_table(path, RUNS)
 
 
-def test_a_forecast_is_made_whatever_lies_in_the_place_of_a_shard(folder, tmp_path):
+def test_missing_runs_are_counted_whatever_file_is_in_the_place_of_a_shard(folder, tmp_path):
     plan = Plan(small_study(), tmp_path)
     for shard, content in zip(plan.shards, [b"", b"text", b"PAR1PAR1"], strict=False):
         plan.shard_path(shard).parent.mkdir(parents=True, exist_ok=True)
@@ -241,7 +263,7 @@ def test_a_forecast_is_made_whatever_lies_in_the_place_of_a_shard(folder, tmp_pa
 
 
 @pytest.mark.parametrize("content", [b"", b"s\n", b"s\th:m:s\n1.", b"\xff\xfe", b"s\nnan\n", b'"'])
-def test_a_damaged_benchmark_is_a_time_less(tmp_path, content):
+def test_a_damaged_benchmark_is_ignored(tmp_path, content):
     (tmp_path / "train.tsv").write_bytes(content)
     (tmp_path / "collect.tsv").write_text("s\th:m:s\n2.5\t0:00:02\n")
     found = read_job_times(tmp_path)
@@ -255,7 +277,7 @@ def test_a_damaged_caption_is_one_line(tmp_path):
         caption_html(tmp_path / "fig.rst")
 
 
-def test_a_table_vouches_for_itself_only_with_a_digest(folder, tmp_path):
+def test_a_table_is_intact_only_if_its_digest_says_so(folder, tmp_path):
     assert all(is_intact(path) for path in folder.glob("*.parquet"))
     assert not is_intact(folder / "study.json")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "theirs.parquet")

@@ -1,4 +1,4 @@
-"""Ours: every curve of figures 4 to 7 against batch size and against the noise scale."""
+"""Beyond the paper: every curve of figures 4 to 7 against batch size and against noise scale."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from noisescale.figures.plotting import accuracy_panel, axis_scales, layout, marks, plot_data, style
 from noisescale.figures.registry import FigureSpec
 from noisescale.results.load import Results
+from noisescale.study.experiments import EXPERIMENTS, LAWS
 from noisescale.study.model import Study
 
 _FAMILIES = {
-    "learning_rate": ("learning rate varied", "ε"),
-    "train_size": ("training set size varied", "N"),
-    "momentum": ("momentum varied", "m"),
+    **{name: (f"{EXPERIMENTS[name].label} varied", EXPERIMENTS[name].symbol) for name in LAWS},
     "batch_size": ("base setting", ""),
 }
+"""The name of each experiment's curves, and the symbol of the parameter in which they differ."""
 _AXES = {"a": "batch_size", "b": "noise_scale", "c": "batch_opt", "d": "noise_scale_opt"}
 
 
@@ -33,10 +33,10 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
     for rank, experiment in enumerate(families):
         family, symbol = _FAMILIES[experiment]
         summary = accuracy_panel.final(inputs, experiment)
-        for (variant, value), part in summary.groupby(["variant", "value"], sort=False):
-            name = ", ".join(
-                x for x in (f"{symbol} = {plot_data.number(value)}" if symbol else "", variant) if x
-            )
+        for _, part in summary.groupby(["variant", "value"], sort=False):
+            variant, value = part["variant"].iloc[0], float(part["value"].iloc[0])
+            curve = f"{symbol} = {plot_data.number(value)}" if symbol else ""
+            name = ", ".join(x for x in (curve, variant) if x)
             relative = part["mean"] - part["mean"].max()
             shown = part.assign(mean=relative, low=np.nan, high=np.nan)
             for letter in "ab":
@@ -44,9 +44,9 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
         peaks = accuracy_panel.peaks(inputs, experiment)
         for letter in "cd" if len(peaks) else "":
             parts.append(_positions(letter, family, rank, peaks))
-    for size in (inputs.laws or {}).get("collapse", []):
-        for letter, spread in (("c", "spread_batch_opt"), ("d", "spread_noise_scale")):
-            text = f"N = {size['train_size']}: spread {size[spread]:.2f} octaves"
+    for size in inputs.laws.collapse if inputs.laws else ():
+        for letter, spread in (("c", size.spread_batch_opt), ("d", size.spread_noise_scale)):
+            text = f"N = {size.train_size}: spread {spread:.2f} octaves"
             parts.append(plot_data.rows(letter, "remark", series=text))
     return plot_data.stack(parts)
 
@@ -55,7 +55,7 @@ def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.D
     """Return the peaks of a family one above the other; an interval is one of x here."""
     height = rank + np.linspace(-0.3, 0.3, len(peaks)) if len(peaks) > 1 else [rank]
     column = _AXES[letter]
-    # A peak at full batch has g = 0 up to rounding, which a logarithm would not forgive.
+    # A peak at full batch has g = 0 up to rounding; on a logarithmic axis the rounding would show.
     x = peaks[column].where(peaks[column] > 1e-9, 0.0)
     return plot_data.rows(
         letter,

@@ -1,9 +1,6 @@
-"""Figures 5, 6, 7: accuracy against batch size along an axis, and the scaling of its peak."""
+"""Figures 5, 6, 7: accuracy against batch size for a swept parameter, and how its peak scales."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,50 +10,32 @@ from matplotlib.figure import Figure
 from noisescale.figures.plotting import accuracy_panel, axis_scales, layout, marks, plot_data, style
 from noisescale.figures.registry import FigureSpec
 from noisescale.results.load import Results
+from noisescale.results.scaling_laws import Exponent
+from noisescale.statistics.bootstrap import FloatArray
+from noisescale.study.experiments import EXPERIMENTS, LAWS, LawVariable
 from noisescale.study.model import Study
-
-
-@dataclass(frozen=True)
-class _Sweep:
-    """How an experiment's axis is called, and what the theory says B_opt is proportional to."""
-
-    axis: str
-    symbol: str
-    law: str
-
-    def label(self, value: float) -> str:
-        """Return the name of a curve."""
-        return f"{self.symbol} = {plot_data.number(value)}"
-
-
-_SWEEPS = {
-    "learning_rate": _Sweep("learning rate", "ε", "learning rate ε"),
-    "train_size": _Sweep("training set size", "N", "training set size N"),
-    "momentum": _Sweep("momentum", "m", "1 / (1 − m)"),
-}
-
-
-def _law_x(experiment: str, value: float) -> float:
-    return 1 / (1 - value) if experiment == "momentum" else value
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
     """Return the curves with their peaks (a), the peaks with the fit and the theory's line (b)."""
     (experiment,) = spec.experiments
-    sweep = _SWEEPS[experiment]
-    parts = [accuracy_panel.tabulate(inputs, experiment, "a", sweep.label)]
+
+    def label(value: float) -> str:
+        return f"{EXPERIMENTS[experiment].symbol} = {plot_data.number(value)}"
+
+    parts = [accuracy_panel.tabulate(inputs, experiment, "a", label)]
     found = accuracy_panel.peaks(inputs, experiment)
     for variant in plot_data.order(parts[0]["row"]):
         peaks = found[found["variant"] == variant]
         if not len(peaks):
             continue
-        x = np.array([_law_x(experiment, value) for value in peaks["value"]])
+        x = LAWS[experiment].transform(peaks["value"]).to_numpy(dtype=float)
         parts.append(
             plot_data.rows(
                 "b",
                 "point",
                 row=variant,
-                series=[sweep.label(value) for value in peaks["value"]],
+                series=[label(value) for value in peaks["value"]],
                 x=x,
                 y=peaks["batch_opt"],
                 low=peaks["batch_opt_low"],
@@ -70,24 +49,30 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
     return plot_data.stack(parts)
 
 
-def _exponent(inputs: Results, experiment: str, variant: str) -> dict[str, Any]:
-    for law in inputs.laws["exponents"].values():
-        if (law["experiment"], law["variant"]) == (experiment, variant):
-            return law
-    return {"slope": None}
+def _exponent(inputs: Results, experiment: str, variant: str) -> Exponent | None:
+    fits = inputs.laws.exponents_of(experiment) if inputs.laws else []
+    return next((fit for fit in fits if fit.variant == variant), None)
 
 
 def _lines(
-    variant: str, law: dict[str, Any], x: np.ndarray, peaks: pd.DataFrame
+    variant: str, law: Exponent | None, x: FloatArray, peaks: pd.DataFrame
 ) -> list[pd.DataFrame]:
     """Return the fitted line, if there is one, and a line of slope 1 through the peaks' middle."""
     parts = []
-    if law["slope"] is not None:
-        line = law["line"]
-        name = f"fit: slope {law['slope']:.2f} [{law['low']:.2f}, {law['high']:.2f}]"
-        values = {"x": line["x"], "y": line["batch_opt"], "low": line["low"], "high": line["high"]}
+    if law and law.estimate and law.line:
+        slope = law.estimate
         parts.append(
-            plot_data.rows("b", "fit", row=variant, series=name, n_seeds=law["n_seeds"], **values)
+            plot_data.rows(
+                "b",
+                "fit",
+                row=variant,
+                series=f"fit: slope {slope.mean:.2f} [{slope.low:.2f}, {slope.high:.2f}]",
+                x=law.line.x,
+                y=law.line.batch_opt,
+                low=law.line.low,
+                high=law.line.high,
+                n_seeds=law.n_seeds,
+            )
         )
     clear = (peaks["note"] == "").to_numpy()
     clear = clear if clear.any() else ~clear
@@ -102,9 +87,9 @@ def _lines(
 
 
 def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
-    """Draw accuracy on the left, the best batch size on the right, for each variant."""
-    sweep = _SWEEPS[spec.experiments[0]]
-    titles = {"a": "accuracy against batch size", "b": "best batch size"}
+    """Draw accuracy on the left, the optimum batch size on the right, for each variant."""
+    law = LAWS[spec.experiments[0]]
+    titles = {"a": "accuracy against batch size", "b": "optimum batch size"}
     figure, axes = layout.panels(table, titles, height=2.9)
     looks = layout.series_looks(table, ordered=True)
     for (variant, letter), ax in axes.items():
@@ -112,16 +97,16 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
         if letter == "a":
             accuracy_panel.draw(ax, rows, looks)
         else:
-            _draw_law(ax, rows, looks, sweep)
+            _draw_law(ax, rows, looks, law)
     curves = table[(table["panel"] == "a") & (table["kind"] == "curve")]
     layout.legend(figure, looks)
     layout.footnote(figure, table, study, runs=curves)
     return figure
 
 
-def _draw_law(ax: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], sweep: _Sweep) -> None:
+def _draw_law(ax: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], law: LawVariable) -> None:
     axis_scales.logarithmic(ax, "x", rows.loc[rows["kind"] == "point", "x"], ticks=True)
     axis_scales.logarithmic(ax, "y", marks.extent(rows))
     marks.draw(ax, rows, looks)
-    ax.set(xlabel=sweep.law, ylabel="best batch size $B_{opt}$")
+    ax.set(xlabel=law.label, ylabel="optimum batch size $B_{opt}$")
     ax.legend(loc="best")

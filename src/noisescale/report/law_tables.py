@@ -1,174 +1,189 @@
-"""Tables of the report on peaks and scaling laws."""
+"""Tables of the report on peaks and scaling laws, and on the agreement of the evidence."""
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
-from noisescale.laws.power_law import SCALES
-from noisescale.statistics.estimate import minus
+import numpy as np
+
+from noisescale.results.scaling_laws import Exponent, ScalingLaws
+from noisescale.statistics.estimate import Estimate, minus
+from noisescale.study.experiments import LAWS
 
 
-def exponents(laws: dict[str, Any] | None) -> list[dict[str, str]]:
+def exponents(laws: ScalingLaws | None) -> list[dict[str, str]]:
     """Return a row for each fitted exponent of B_opt; `slope` is empty where there is none."""
-    rows = []
-    for law in (laws or {}).get("exponents", {}).values():
-        fitted = law["slope"] is not None
-        rows.append(
-            {
-                "variable": law["variable"],
-                "variant": law["variant"],
-                "slope": fitted and _estimate(law["slope"], law["low"], law["high"], "{:.2f}"),
-                "scatter": fitted and _interval(law["fit_low"], law["fit_high"], "{:.2f}"),
-                "slope_argmax": fitted and f"{law['slope_argmax']:.2f}",
-                "r_squared": "" if law["r_squared"] is None else f"{law['r_squared']:.2f}",
-                "curves": f"{law['n_points']} of {law['n_points'] + law['n_censored']}",
-                "note": law["note"],
-            }
-        )
-    return [{key: value or "" for key, value in row.items()} for row in rows]
+    return [_exponent(law) for law in laws.exponents.values()] if laws else []
 
 
-def peaks(laws: dict[str, Any] | None) -> list[dict[str, str]]:
+def _exponent(law: Exponent) -> dict[str, str]:
+    return {
+        "variable": law.variable,
+        "variant": law.variant,
+        "slope": _text(law.estimate, "{:.2f}") if law.estimate else "",
+        "scatter": _interval(law.scatter, "{:.2f}") if law.scatter else "",
+        "slope_argmax": "" if law.slope_argmax is None else f"{law.slope_argmax:.2f}",
+        "r_squared": "" if law.r_squared is None else f"{law.r_squared:.2f}",
+        "curves": f"{law.n_points} of {law.n_points + law.n_censored}",
+        "note": law.note,
+    }
+
+
+def peaks(laws: ScalingLaws | None) -> list[dict[str, str]]:
     """Return a row for the peak of each curve."""
     rows = []
-    for peak in (laws or {}).get("peaks", []):
-        value = "" if peak["value"] is None else f" {peak['value']:g}"
-        name = (peak["axis"] if value else peak["experiment"]).replace("_", " ")
+    for peak in laws.peaks if laws else ():
+        value = "" if peak.value is None else f" {peak.value:g}"
+        name = (peak.axis if value else peak.experiment).replace("_", " ")
         rows.append(
             {
-                "curve": ", ".join(text for text in (f"{name}{value}", peak["variant"]) if text),
-                "batch_opt": _of(peak, "batch_opt", "{:.3g}"),
-                "batch_argmax": f"{peak['batch_argmax']:g}",
-                "range": f"{peak['batch_min']} – {peak['batch_max']}",
-                "noise_scale": _of(peak, "noise_scale_opt", "{:.3g}"),
-                "accuracy": _of(peak, "accuracy", "{:.2f}", 100),
-                "gap": _of(peak, "gap", "{:.2f}", 100),
-                "runs": f"{peak['n_diverged']} of {peak['n_seeds'] * peak['n_batch_sizes']}",
-                "censored": peak["reason"],
+                "curve": ", ".join(text for text in (f"{name}{value}", peak.variant) if text),
+                "batch_opt": _text(peak.batch_opt_estimate, "{:.3g}"),
+                "batch_argmax": f"{peak.batch_argmax:g}",
+                "range": f"{peak.batch_min} – {peak.batch_max}",
+                "noise_scale": _text(peak.noise_scale_opt_estimate, "{:.3g}"),
+                "accuracy": _text(peak.accuracy_estimate, "{:.2f}", 100),
+                "gap": _text(peak.gap_estimate, "{:.2f}", 100),
+                "runs": f"{peak.n_diverged} of {peak.n_seeds * peak.n_batch_sizes}",
+                "censored": peak.reason.value,
             }
         )
     return rows
 
 
-def joint(laws: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the law of all curves: a row for each exponent, and what is to say of it."""
-    law = (laws or {}).get("joint")
-    if not law:
+def joint(laws: ScalingLaws | None) -> dict[str, Any] | None:
+    """Return the law of all curves: a row for each exponent, and two paragraphs of text."""
+    law = laws.joint if laws else None
+    if law is None:
         return None
-    g = law["noise_scale"]
+    g = law.noise_scale
     rows = [
         {
-            "variable": SCALES[name][0],
-            "symbol": {"alpha": "α", "beta": "β", "gamma": "γ"}[fit["symbol"]],
-            "slope": _estimate(fit["slope"], fit["low"], fit["high"], "{:.2f}"),
-            "scatter": _interval(fit["fit_low"], fit["fit_high"], "{:.2f}"),
+            "variable": LAWS[name].name,
+            "symbol": unicodedata.lookup(f"GREEK SMALL LETTER {fit.symbol.upper()}"),
+            "slope": _text(Estimate.of(fit.slope, fit.low, fit.high), "{:.2f}"),
+            "scatter": _interval(Estimate.of(fit.slope, fit.fit_low, fit.fit_high), "{:.2f}"),
         }
-        for name, fit in law["exponents"].items()
+        for name, fit in law.exponents.items()
     ]
     text = (
-        f"{law['n_points']} curves with a peak and {law['n_bounds']} that give a bound "
-        f"({law['setting']}). R² = {law['r_squared']:.2f}; the peaks scatter by "
-        f"{law['scatter']:.2f} octaves about the law."
+        f"{law.n_points} curves with a peak and {law.n_bounds} that give a bound "
+        f"({law.setting}). R² = {_number(law.r_squared, '.2f')}; the peaks scatter by "
+        f"{_number(law.scatter, '.2f')} octaves about the law."
     )
+    mean = _text(Estimate.of(g.noise_scale, g.low, g.high), "{:.3g}")
     constant = (
-        f"The best noise scale, by its exact formula g = ε (N/B − 1)/(1 − m), is "
-        f"{_estimate(g['noise_scale'], g['low'], g['high'], '{:.3g}')} on average. From curve to "
-        f"curve it varies by {g['spread']:.2f} octaves (standard deviation), of which the error of "
-        f"single peaks explains {g['error']:.2f}; that it is one number has p = {g['p']:.2g}. The "
-        f"−1 of the formula moves the best batch size by at most {100 * g['finite_n']:.0f} %."
+        "The optimum noise scale, by its exact formula g = ε (N/B − 1)/(1 − m), is "
+        f"{mean} on average. From curve to curve it varies by {_number(g.spread, '.2f')} octaves "
+        "(standard deviation), of which the error of single peaks explains "
+        f"{_number(g.error, '.2f')}; the test that it is the same for all curves has "
+        f"p = {_number(g.p, '.2g')}. The −1 in the formula moves the optimum batch size by at most "
+        f"{100 * g.finite_n:.0f} %."
     )
     return {"rows": rows, "text": text, "constant": constant}
 
 
-def one_law(laws: dict[str, Any] | None) -> list[str]:
-    """Say in a line how well one law holds for all curves, and where it bends; none, no line."""
-    found = (laws or {}).get("prediction")
-    law = (laws or {}).get("joint")
+def one_law(laws: ScalingLaws | None) -> list[str]:
+    """Return a line on how well one law describes all curves, and where it bends, if known."""
+    if laws is None:
+        return []
     parts = []
-    if law:
-        p = law["noise_scale"]["p"]
-        held = "rejected" if p < 1 - laws["statistics"]["confidence"] else "not rejected"
-        parts.append(f"One best noise scale for all curves: {held} (p = {minus(f'{p:.2g}')})")
-    if found:
+    if laws.joint is not None and laws.joint.noise_scale.p is not None:
+        p = laws.joint.noise_scale.p
+        held = "rejected" if p < 1 - laws.statistics.confidence else "not rejected"
+        parts.append(f"One optimum noise scale for all curves: {held} (p = {minus(f'{p:.2g}')})")
+    if (found := laws.prediction) is not None:
         parts.append(
-            f"B_opt of a curve left out is predicted within {found['error']:.2f} octaves by fitted "
-            f"exponents, {found['theory_error']:.2f} by one noise scale"
+            f"B_opt of a curve left out is predicted within {found.error:.2f} octaves by fitted "
+            f"exponents, {found.theory_error:.2f} by one noise scale"
         )
-    bent = [bend for bend in (laws or {}).get("bends", []) if bend["bends"]]
-    if bent:
-        where = [
-            f"{bend['experiment'].replace('_', ' ')} {bend['start']:g} to {bend['stop']:g}"
-            for bend in bent
-        ]
+    where = [
+        f"{bend.experiment.replace('_', ' ')} {bend.start:g} to {bend.stop:g}"
+        for bend in laws.bends
+        if bend.bends
+    ]
+    if where:
         more = f" and {len(where) - 2} more" if len(where) > 2 else ""
         parts.append(f"the law bends from {', '.join(where[:2])}{more}")
     text = "; ".join(parts)
     return [f"{text[:1].upper()}{text[1:]}."] if text else []
 
 
-def prediction(laws: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what is predicted of each curve from the others, beside what it shows."""
-    found = (laws or {}).get("prediction")
-    if not found:
+def prediction(laws: ScalingLaws | None) -> dict[str, Any] | None:
+    """Return what the other curves predict for each curve, next to what it shows."""
+    found = laws.prediction if laws else None
+    if found is None:
         return None
     rows = [
         {
-            "curve": f"ε {c['learning_rate']:g}, N {c['train_size']}, m {c['momentum']:g}",
-            "seen": _estimate(c["batch_opt"], c["low"], c["high"], "{:.3g}"),
-            "law": _estimate(c["predicted"], c["predicted_low"], c["predicted_high"], "{:.3g}"),
-            "inside": "yes" if c["inside"] else "no",
-            "theory": f"{c['theory']:.3g}",
+            "curve": f"ε {c.learning_rate:g}, N {c.train_size}, m {c.momentum:g}",
+            "seen": _text(c.observed, "{:.3g}"),
+            "law": _text(c.predicted_estimate, "{:.3g}"),
+            "inside": "yes" if c.inside else "no",
+            "theory": f"{c.theory:.3g}",
         }
-        for c in found["curves"]
+        for c in found.curves
     ]
     text = (
         f"Each of {len(rows)} curves predicted from the others. Root mean square error: "
-        f"{found['error']:.2f} octaves with fitted exponents, {found['theory_error']:.2f} with one "
-        f"noise scale for all; {100 * found['inside']:.0f} % of the peaks lie inside the interval "
+        f"{found.error:.2f} octaves with fitted exponents, {found.theory_error:.2f} with one "
+        f"noise scale for all; {100 * found.inside:.0f} % of the peaks lie inside the interval "
         "predicted."
     )
     return {"rows": rows, "text": text}
 
 
-def bends(laws: dict[str, Any] | None) -> list[dict[str, str]]:
+def bends(laws: ScalingLaws | None) -> list[dict[str, str]]:
     """Return the exponent between neighbouring curves, and which conditions fail there."""
     return [
         {
-            "axis": " ".join(filter(None, [bend["experiment"].replace("_", " "), bend["variant"]])),
-            "range": f"{bend['start']:g} to {bend['stop']:g}",
-            "slope": _estimate(bend["slope"], bend["low"], bend["high"], "{:.2f}"),
-            "bends": "yes" if bend["bends"] else "no",
-            "notes": "; ".join(bend["notes"]) or "–",
+            "axis": " ".join(filter(None, [bend.experiment.replace("_", " "), bend.variant])),
+            "range": f"{bend.start:g} to {bend.stop:g}",
+            "slope": _text(Estimate.of(bend.slope, bend.low, bend.high), "{:.2f}"),
+            "bends": "yes" if bend.bends else "no",
+            "notes": "; ".join(bend.notes) or "–",
         }
-        for bend in (laws or {}).get("bends", [])
+        for bend in (laws.bends if laws else ())
     ]
 
 
 def agreement(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return how alike evidence and test cross-entropy rank the priors, for each label noise."""
+    """Return how similarly evidence and test cross-entropy rank the priors, by label noise.
+
+    Parameters
+    ----------
+    rows
+        Rows of `schemas.AGREEMENT`.
+    """
+
+    def text(row: dict[str, Any], name: str) -> str:
+        return _text(Estimate.of(row[name], row[f"{name}_low"], row[f"{name}_high"]), "{:.2f}")
+
     return [
         {
             "noise": f"{row['label_noise']:g}",
-            "decades": _of(row, "decades", "{:.2f}"),
-            "ranks": _of(row, "rank_correlation", "{:.2f}"),
+            "decades": text(row, "decades"),
+            "ranks": text(row, "rank_correlation"),
             "seeds": f"{row['n_seeds']}",
         }
         for row in rows
     ]
 
 
-def _of(record: dict[str, Any], name: str, form: str, scale: float = 1) -> str:
-    values = [record[name], record[f"{name}_low"], record[f"{name}_high"]]
-    return _estimate(*(None if v is None else scale * v for v in values), form)
-
-
-def _estimate(value: float | None, low: float | None, high: float | None, form: str) -> str:
-    if value is None:
+def _text(number: Estimate, form: str, scale: float = 1) -> str:
+    """Return an estimate with its interval; a dash where there is none."""
+    if np.isnan(number.mean):
         return "–"
-    return f"{minus(form.format(value))} {_interval(low, high, form)}".strip()
+    return f"{minus(form.format(scale * number.mean))} {_interval(number, form, scale)}".strip()
 
 
-def _interval(low: float | None, high: float | None, form: str) -> str:
-    if low is None or high is None:
+def _interval(number: Estimate, form: str, scale: float = 1) -> str:
+    """Return the interval of an estimate; empty where there is none."""
+    if np.isnan(number.low) or np.isnan(number.high):
         return ""
-    return minus(f"[{form.format(low)}, {form.format(high)}]")
+    return minus(f"[{form.format(scale * number.low)}, {form.format(scale * number.high)}]")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

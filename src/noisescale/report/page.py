@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noisescale.claims.claim import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim
+from noisescale.claims.claim import Claim, Verdict
 from noisescale.claims.stage import read_claims
 from noisescale.figures.registry import FigureSpec, figures_of
 from noisescale.report import law_tables, provenance_tables, study_tables
 from noisescale.report.captions import LAWS_CAPTION, caption_html
 from noisescale.report.job_times import StageTime, read_job_times
 from noisescale.results.load import Results, read_results
+from noisescale.results.scaling_laws import ScalingLaws
 from noisescale.results.schemas import AGREEMENT
 from noisescale.storage.files import read_bytes, write_text
 from noisescale.storage.tables import read_metadata, read_table
@@ -145,12 +146,12 @@ def render_report(
 
 
 def summary(
-    study: Study, found: Sequence[Claim], laws: dict[str, Any] | None, metadata: dict[str, Any]
+    study: Study, found: Sequence[Claim], laws: ScalingLaws | None, metadata: dict[str, Any]
 ) -> list[str]:
     """Return the study in at most five lines."""
     counts = {
         word: sum(claim.verdict == word for claim in found)
-        for word in (SUPPORTED, UNDECIDED, NOT_SUPPORTED)
+        for word in (Verdict.SUPPORTED, Verdict.UNDECIDED, Verdict.NOT_SUPPORTED)
     }
     lines = [
         f"Of {len(found)} claims of the paper, "
@@ -161,7 +162,7 @@ def summary(
     fitted = [law for law in law_tables.exponents(laws) if law["slope"]]
     if fitted:
         lines.append(
-            "Exponents of the best batch size, 1 in theory: "
+            "Exponents of the optimum batch size, 1 in theory: "
             + "; ".join(f"{law['slope']} on {law['variable']}" for law in fitted)
             + "."
         )

@@ -11,8 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from noisescale.claims.stage import claims_stage, read_claims
 from noisescale.errors import RecordError
 from noisescale.figures.draw import figures_stage
@@ -22,7 +20,8 @@ from noisescale.report import law_tables, provenance_tables
 from noisescale.report.captions import captions_stage
 from noisescale.report.page import report_stage
 from noisescale.results import schemas
-from noisescale.results.load import LAW_KEYS, read_json
+from noisescale.results.load import read_json
+from noisescale.results.scaling_laws import ScalingLaws
 from noisescale.storage.digests import dumps_verified
 from noisescale.storage.files import atomic_write, write_text
 from noisescale.storage.tables import read_metadata, read_table
@@ -112,8 +111,7 @@ def publish_study(results: Path, captions: Path, output: Path) -> None:
             if path.suffix.removeprefix(".") in PICTURES:
                 shutil.copyfile(path, fresh / path.name)
         if study.experiments:
-            peaks = pd.DataFrame(read_json(fresh / LAWS, LAW_KEYS)["peaks"])
-            peaks.to_csv(fresh / "peaks.csv", index=False)
+            ScalingLaws.read(fresh / LAWS).peak_table().to_csv(fresh / "peaks.csv", index=False)
         write_text(
             fresh / "provenance.json",
             dumps_verified(tables_provenance(fresh, list(kept)), indent=1) + "\n",
@@ -189,7 +187,7 @@ def template_context(folder: Path) -> dict[str, Any]:
     claims = read_claims(folder / "claims.parquet")
     found = {"claims": {claim.name: claim for claim in claims}, "made": made}
     if (folder / LAWS).is_file():
-        laws = read_json(folder / LAWS, LAW_KEYS)
+        laws = ScalingLaws.read(folder / LAWS)
         found |= {
             "laws": laws,
             "peaks": law_tables.peaks(laws),

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from noisescale.figures.plotting import axis_scales, marks, plot_data
 from noisescale.figures.plotting.style import Look
 from noisescale.results.load import Results
+from noisescale.results.scaling_laws import Peak, Reason, peak_table
 from noisescale.results.selection import experiment_rows, final_rows
 from noisescale.statistics import bootstrap
-from noisescale.study.grid import SWEPT
+from noisescale.study.experiments import EXPERIMENTS
 
 X_LABEL = "batch size B"
 Y_LABEL = "final test accuracy"
@@ -21,14 +22,21 @@ Y_LABEL = "final test accuracy"
 def final(inputs: Results, experiment: str) -> pd.DataFrame:
     """Return mean final test accuracies of an experiment with intervals.
 
+    Parameters
+    ----------
+    inputs
+        The study and its runs.
+    experiment
+        The experiment.
+
     Returns
     -------
     pandas.DataFrame
-        Columns variant, value (of the experiment's own axis; 0 where that is the batch size),
+        Columns variant, value (of the swept parameter; 0 where that is the batch size),
         batch_size, noise_scale, and those of `bootstrap.summarize`. Variants in the study's order.
     """
-    rows = final_rows(experiment_rows(inputs.study, inputs.runs, experiment))
-    axis = SWEPT[experiment]
+    rows = final_rows(experiment_rows(inputs.study, inputs.required_runs, experiment))
+    axis = EXPERIMENTS[experiment].swept
     value = 0.0 if axis == "batch_size" else rows[axis]
     variants = plot_data.order(rows["variant"])
     # The noise scale is a function of the batch size on each curve, so it makes no more cells.
@@ -45,29 +53,36 @@ def final(inputs: Results, experiment: str) -> pd.DataFrame:
 
 
 def peaks(inputs: Results, experiment: str) -> pd.DataFrame:
-    """Return the fitted peaks of an experiment's curves, see `noisescale.laws.peaks.Peaks`.
+    """Return the fitted peaks of an experiment's curves.
 
-    Two columns are added: `value` is 0 where the own axis is the batch size, as in `final`; `note`
-    is empty for a peak that is sure, else ``at most``, ``at least`` (it is at an end of the range)
-    or ``unsure``.
+    Parameters
+    ----------
+    inputs
+        The laws; without them there are no peaks.
+    experiment
+        The experiment.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as the fields of `noisescale.results.scaling_laws.Peak`, with `value` 0 where the
+        swept parameter is the batch size, as in `final`; and `note`, which is empty for a usable
+        peak, otherwise ``at most``, ``at least`` (it is at an end of the range) or ``unsure``.
     """
-    found = pd.DataFrame((inputs.laws or {}).get("peaks", []))
-    if not len(found) or not (found["experiment"] == experiment).any():
-        return pd.DataFrame(columns=["variant", "value", "note"])
-    found = found[found["experiment"] == experiment].copy()
-    found["value"] = found["value"].astype(float).fillna(0.0)
-    found["note"] = [_note(peak) for peak in found.itertuples()]
-    return found.sort_values("value", kind="stable")
+    chosen = inputs.laws.peaks_of(experiment) if inputs.laws else []
+    found = peak_table(chosen).assign(note=[_note(peak) for peak in chosen])
+    return found.fillna({"value": 0.0}).sort_values("value", kind="stable")
 
 
-def _note(peak) -> str:
-    """Say in which direction a censored peak may lie: that of the end its interval reaches."""
+def _note(peak: Peak) -> str:
+    """Return in which direction a censored peak may lie: that of the end its interval reaches."""
     if not peak.censored:
         return ""
-    if peak.reason != "edge":
+    if peak.reason is not Reason.EDGE:
         return "unsure"
-    low = min(peak.batch_opt_low, peak.batch_argmax) <= 1.1 * peak.batch_min
-    high = max(peak.batch_opt_high, peak.batch_argmax) >= peak.batch_max / 1.1
+    optimum = peak.batch_opt_estimate
+    low = min(optimum.low, peak.batch_argmax) <= 1.1 * peak.batch_min
+    high = max(optimum.high, peak.batch_argmax) >= peak.batch_max / 1.1
     if low == high:
         return "unsure"
     return "at most" if low else "at least"
@@ -81,11 +96,12 @@ def tabulate(
     Parameters
     ----------
     label
-        The name of a curve from its value on the experiment's own axis.
+        Returns the name of a curve from its value of the swept parameter.
     """
     summary, found = final(inputs, experiment), peaks(inputs, experiment)
     parts = []
-    for (variant, value), part in summary.groupby(["variant", "value"], sort=False):
+    for _, part in summary.groupby(["variant", "value"], sort=False):
+        variant, value = part["variant"].iloc[0], float(part["value"].iloc[0])
         parts.append(plot_data.curve(panel, label(value), part, "batch_size", variant))
         for peak in found[(found["variant"] == variant) & (found["value"] == value)].itertuples():
             parts.append(

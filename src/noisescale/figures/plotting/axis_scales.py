@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -13,19 +14,19 @@ _PLAIN = (1e-3, 6e4)
 """Powers of ten are written out between these, else as 10^k."""
 
 
-def logarithmic(ax: Axes, axis: str, values: Sequence[float], ticks: bool = False) -> None:
-    """Make an axis logarithmic, with room for zero if zero is among `values`.
+def logarithmic(ax: Axes, axis: str, plotted: npt.ArrayLike, ticks: bool = False) -> None:
+    """Make an axis logarithmic, with room for zero if zero is among what is `plotted`.
 
     Parameters
     ----------
     axis
         ``x`` or ``y``.
-    values
-        What is plotted on it; NaN are ignored.
+    plotted
+        Its values; NaN are ignored.
     ticks
         Label the values themselves, if there are few of them, instead of the powers of ten.
     """
-    values = np.unique(np.asarray(values, dtype=float))
+    values = np.unique(np.asarray(plotted, dtype=float))
     values = values[np.isfinite(values)]
     positive = values[values > 0]
     if not len(positive):

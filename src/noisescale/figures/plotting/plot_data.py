@@ -137,7 +137,7 @@ def stack(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else complete(pd.DataFrame())
 
 
-def order(values: Sequence[Any]) -> list[Any]:
+def order(values: Iterable[Any]) -> list[Any]:
     """Return the distinct values in the order in which they first appear."""
     return list(dict.fromkeys(values))
 
