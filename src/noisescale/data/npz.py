@@ -209,6 +209,6 @@ def read_arrays(path: Path, keys: tuple[str, ...], remedy: str) -> dict[str, Arr
         raise
     except Exception as error:  # zipfile, zlib and NumPy have a dozen kinds for damaged bytes
         reason = str(error) or type(error).__name__
-        where = f"{key} is damaged" if key else "damaged, or not an .npz file"
-        raise DataError(f"{path}: {where} ({reason}); {remedy}") from error
+        what = f"{key} is damaged, or not numbers" if key else "damaged, or not an .npz file"
+        raise DataError(f"{path}: {what} ({reason}); {remedy}") from error
     return arrays
