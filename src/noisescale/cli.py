@@ -1,6 +1,6 @@
 """Command line: each stage of the workflow as a command.
 
-Every command imports its stage when it is called, since importing torch alone takes seconds.
+Every command imports its stage when it is called, since importing torch takes seconds.
 """
 
 from __future__ import annotations

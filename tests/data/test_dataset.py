@@ -18,7 +18,7 @@ DIGITS = DatasetSpec("digits", None, "data")
 # --- digits ---
 
 
-def test_digits_are_split_once_and_for_all_with_every_class_in_proportion(digits):
+def test_digits_have_a_fixed_split_with_every_class_in_proportion(digits):
     assert digits.X_train.shape == (1000, 64) and digits.X_test.shape == (797, 64)
     shares = np.bincount(digits.y_train) / (
         np.bincount(digits.y_train) + np.bincount(digits.y_test)
@@ -26,7 +26,7 @@ def test_digits_are_split_once_and_for_all_with_every_class_in_proportion(digits
     np.testing.assert_allclose(shares, 1000 / 1797, atol=0.005)
 
 
-def test_digits_hold_every_image_once_with_its_label(digits):
+def test_digits_contain_every_image_once_with_its_label(digits):
     from sklearn.datasets import load_digits
 
     def rows(X, y):
@@ -69,7 +69,7 @@ def test_preparing_twice_gives_the_same_bytes(digits_path, tmp_path):
     assert (tmp_path / "again.npz").read_bytes() == digits_path.read_bytes()
 
 
-def test_prepared_file_has_its_checksum_beside_it_and_leaves_nothing_else(digits_path):
+def test_prepared_file_has_its_checksum_next_to_it_and_leaves_nothing_else(digits_path):
     name = digits_path.name
     checksum = Path(f"{digits_path}.sha256").read_text()
     assert checksum == f"{hashlib.sha256(digits_path.read_bytes()).hexdigest()}  {name}\n"

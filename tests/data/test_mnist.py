@@ -1,4 +1,4 @@
-"""MNIST and its kin: found, identified, downloaded."""
+"""MNIST and the data sets in its format: found, identified, downloaded."""
 
 import gzip
 import hashlib
@@ -259,7 +259,7 @@ def test_files_that_are_unpacked_in_part_are_named(mirror, tmp_path):
 
 
 @needs_mnist
-def test_mnist_is_downloaded_unpacked_and_from_then_on_found(mirror, tmp_path, monkeypatch):
+def test_mnist_is_downloaded_and_unpacked_once(mirror, tmp_path, monkeypatch):
     from torchvision import datasets
 
     resources = []
@@ -274,6 +274,6 @@ def test_mnist_is_downloaded_unpacked_and_from_then_on_found(mirror, tmp_path, m
     prepare_dataset(MNIST, tmp_path / "mnist.npz")
     assert sha256(tmp_path / "mnist.npz") == first
     for file in (tmp_path / "fresh" / "MNIST" / "raw").glob("*ubyte"):
-        file.unlink()  # the packed files alone will do too
+        file.unlink()  # the packed files are enough
     prepare_dataset(MNIST, tmp_path / "mnist.npz")
     assert sha256(tmp_path / "mnist.npz") == first

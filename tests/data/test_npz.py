@@ -90,12 +90,12 @@ def test_test_images_that_also_stand_in_the_training_split_are_counted(own, tmp_
     assert "leaking.npz: 2 of 6 images in X_test also stand in X_train" in message
 
 
-def test_own_file_may_be_compressed_and_hold_more_than_is_asked(tmp_path, own):
+def test_own_file_may_be_compressed_and_contain_other_arrays(tmp_path, own):
     np.savez_compressed(tmp_path / "more.npz", **user_arrays(), notes=np.array(["a"], dtype=object))
     assert own(tmp_path / "more.npz").digest == own().digest
 
 
-def test_digest_changes_with_any_content_and_with_nothing_else(tmp_path, own):
+def test_the_digest_changes_with_the_content_only(tmp_path, own):
     def digest(name, **changes):
         return own(tmp_path / name, **changes).digest
 
@@ -187,7 +187,7 @@ def header(shape, descr="|u1"):
 
 
 def rewritten(path, **members):
-    """Write a sound .npz in which some members have other bytes."""
+    """Write a valid .npz in which some members have other bytes."""
     np.savez(path, **user_arrays())
     with zipfile.ZipFile(path) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
@@ -233,7 +233,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("write", "words"), BAD_FILES.values(), ids=BAD_FILES)
-def test_own_file_that_is_no_sound_npz_is_refused_in_one_line(tmp_path, write, words):
+def test_own_file_that_is_not_a_valid_npz_is_refused_in_one_line(tmp_path, write, words):
     path, output = tmp_path / "bad.npz", tmp_path / "prepared.npz"
     write(path)
     with pytest.raises(DataError) as excinfo:
@@ -275,10 +275,10 @@ def test_zip_bomb_that_lies_about_its_size_is_not_unpacked(tmp_path):
     """Its headers say 200 bytes where there are 64 million."""
     path, size = tmp_path / "bomb.npz", 2**26
     rewritten(path, X_train=header((12, 6)) + bytes(size))
-    told, true = (len(header((12, 6))) + n for n in (72, size))
+    declared, true = (len(header((12, 6))) + n for n in (72, size))
     content = path.read_bytes()
     assert content.count(true.to_bytes(4, "little")) == 2
-    path.write_bytes(content.replace(true.to_bytes(4, "little"), told.to_bytes(4, "little")))
+    path.write_bytes(content.replace(true.to_bytes(4, "little"), declared.to_bytes(4, "little")))
     tracemalloc.start()
     with pytest.raises(DataError, match="damaged"):
         prepare_dataset(DatasetSpec("npz", str(path), "data"), tmp_path / "prepared.npz")

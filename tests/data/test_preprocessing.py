@@ -1,4 +1,4 @@
-"""Preprocessing: by the statistics of the training split alone, equal to that of scikit-learn."""
+"""Preprocessing: by the statistics of the training split only, equal to that of scikit-learn."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 from noisescale.data.preprocessing import preprocess
 
 
-def test_raw_is_what_it_was(digits):
+def test_raw_returns_the_data_set_itself(digits):
     assert preprocess(digits, "raw") is digits
 
 
@@ -26,7 +26,7 @@ def test_standardize_is_that_of_scikit_learn_with_constant_pixels_zero(digits):
     assert not ours.X_train[:, constant].any() and not ours.X_test[:, constant].any()
 
 
-def test_a_pixel_that_only_the_test_split_lights_stays_dark(digits):
+def test_a_pixel_that_is_constant_in_training_is_zero_in_the_test_split(digits):
     lit = digits.X_test.copy()
     constant = digits.X_train.std(axis=0) == 0
     lit[:, constant] = 0.5
@@ -60,7 +60,7 @@ def test_whitened_training_inputs_are_uncorrelated_with_variance_one(digits, n):
     np.testing.assert_allclose(X.T @ X / n, expected, atol=1e-4)
 
 
-def test_whitened_components_have_one_sign_whatever_the_order_of_the_pixels(digits):
+def test_whitened_components_have_one_sign_for_any_order_of_the_pixels(digits):
     order = np.random.default_rng(0).permutation(64)
     mixed = replace(digits, X_train=digits.X_train[:, order], X_test=digits.X_test[:, order])
     expected = preprocess(digits, "whiten").X_train[:, :30]
@@ -68,7 +68,7 @@ def test_whitened_components_have_one_sign_whatever_the_order_of_the_pixels(digi
 
 
 @pytest.mark.parametrize("kind", ["standardize", "whiten"])
-def test_test_images_have_no_say_in_the_preprocessing(digits, kind):
+def test_test_images_do_not_influence_the_preprocessing(digits, kind):
     full = preprocess(digits, kind)
     few = preprocess(replace(digits, X_test=digits.X_test[:5], y_test=digits.y_test[:5]), kind)
     np.testing.assert_array_equal(few.X_train, full.X_train)

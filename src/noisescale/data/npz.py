@@ -70,7 +70,7 @@ def load_user_npz(spec: DatasetSpec) -> tuple[Splits, float]:
 
 
 def count_test_images_in_train(splits: Splits) -> int:
-    """Return how many test images also stand in the training split, pixel for pixel."""
+    """Return the number of test images that are equal to an image of the training split."""
     train = {row.tobytes() for row in splits[0]}
     return sum(row.tobytes() in train for row in splits[2])
 
