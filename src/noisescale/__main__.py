@@ -1,13 +1,8 @@
-"""``python -m noisescale STAGE``."""
+"""``python -m noisescale COMMAND``, the same as the console script ``noisescale``."""
 
 import sys
 
-from noisescale.environment import settle_environment
+from noisescale.cli import main
 
 if __name__ == "__main__":
-    # Before anything imports a library of linear algebra.
-    settle_environment()
-
-    from noisescale.cli import main
-
     sys.exit(main())

@@ -1,218 +1,369 @@
-"""The stages of the workflow by hand: ``python -m noisescale STAGE --help``."""
+"""Command line: each stage of the workflow as a command.
+
+Every command imports its stage when it is called, since importing torch takes seconds.
+"""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import io
+import logging
+import re
 import sys
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from noisescale.environment import PACKAGE, settle_environment
 from noisescale.errors import NoisescaleError
 
+_LOGGER = logging.getLogger("noisescale")
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one stage; return the exit status.
+app = typer.Typer(
+    help="Run the stages of the noisescale workflow individually.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
-    A user's error is one line, on the terminal and in the log; everything else that a stage says
-    goes to the log where there is one.
+StudyOption = Annotated[Path, typer.Option("--study", help="Resolved study, study.json.")]
+DataOption = Annotated[Path, typer.Option("--data", help="Prepared data set, data.npz.")]
+RunsOption = Annotated[Path | None, typer.Option("--runs", help="Table of all runs, runs.parquet.")]
+EvidenceOption = Annotated[
+    Path | None, typer.Option("--evidence", help="Table of the evidence, evidence.parquet.")
+]
+LawsOption = Annotated[Path | None, typer.Option("--laws", help="Scaling laws, scaling_laws.json.")]
+CaptionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--captions",
+        help="Folder of the captions' templates; by default workflow/report of the checkout.",
+    ),
+]
+OutputFile = Annotated[Path, typer.Option("--output", help="File to write.")]
+OutputFolder = Annotated[Path, typer.Option("--output", help="Folder to write to.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    A user's error ends in one line, on the terminal and in the log. Of an unexpected error, the
+    traceback goes to the log, where there is one, and its last line to the terminal.
+
+    Parameters
+    ----------
+    arguments
+        The command line without the program's name; that of this process if not given.
+
+    Returns
+    -------
+    int
+        The exit status: 0 for success, 1 for an error, 2 for a wrong command line.
     """
-    options = vars(_parser().parse_args(arguments))
-    stage, log = options.pop("stage"), options.pop("log")
-    terminal = sys.stderr
-    try:
-        if log is not None:
-            sys.stderr = _Log(log)
-        _STAGES[stage](**options)
-    except NoisescaleError as error:
-        for stream in {terminal, sys.stderr}:
-            print(f"noisescale {stage}: {error}", file=stream)
-        return 1
-    return 0
-
-
-class _Log(io.TextIOBase):
-    """A log file. What a full disk has no room for is lost, and the work goes on."""
-
-    def __init__(self, path: Path) -> None:
+    # Before any command imports NumPy or torch.
+    settle_environment()
+    command = typer.main.get_command(app)
+    with contextlib.ExitStack() as cleanup:
+        session = _Session(cleanup)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "wb", buffering=0)  # noqa: SIM115
+            command.main(
+                args=None if arguments is None else list(arguments),
+                prog_name="noisescale",
+                obj=session,
+            )
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                raise
+            return int(end.code or 0)
+        except NoisescaleError as error:
+            _LOGGER.error("%s: %s", session.name, error)
+        except Exception as error:
+            summary = " ".join("".join(traceback.format_exception_only(error)).split())
+            _LOGGER.error("%s: %s", session.name, summary, exc_info=True)
+        return 1
+
+
+class _Session:
+    """One call of `main`: the command's full name, and what has to be undone at its end."""
+
+    def __init__(self, cleanup: contextlib.ExitStack) -> None:
+        self.cleanup = cleanup
+        self.name = "noisescale"
+
+    def begin(self, command: str, log: Path | None) -> None:
+        """Direct messages to the log file, or to the terminal if there is none."""
+        self.name = f"noisescale {command}"
+        terminal = logging.StreamHandler(sys.stderr)
+        if log is None:
+            self.cleanup.enter_context(_handling(terminal))
+            return
+        terminal.setLevel(logging.ERROR)
+        terminal.setFormatter(_MessageOnly())
+        self.cleanup.enter_context(_handling(terminal))
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            file = _LogFile(log, mode="w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise NoisescaleError(
-                f"{path}: cannot be written ({error.strerror}); make the folder writable, or make "
-                "room, and run the workflow again"
+                f"--log {log}: cannot be written ({error.strerror}); make the folder writable, or "
+                "make room, and run the command again"
             ) from error
+        self.cleanup.enter_context(_handling(file))
 
-    def write(self, text: str) -> int:
+
+class _MessageOnly(logging.Formatter):
+    """Leave out tracebacks, which are in the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file. Messages that a full disk has no room for are lost, and the work goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Ignore that a message could not be written."""
+
+    def close(self) -> None:
+        """Close the file, ignoring messages that cannot be written."""
         with contextlib.suppress(OSError):
-            self._file.write(text.encode("utf-8", "replace"))
-        return len(text)
+            super().close()
 
 
-_Parser = argparse.ArgumentParser
+@contextlib.contextmanager
+def _handling(handler: logging.Handler) -> Iterator[None]:
+    """Attach a handler to the package's logger and to Python's warnings."""
+    warnings = logging.getLogger("py.warnings")
+    level = _LOGGER.level
+    _LOGGER.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    for logger in (_LOGGER, warnings):
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in (_LOGGER, warnings):
+            logger.removeHandler(handler)
+        logging.captureWarnings(False)
+        _LOGGER.setLevel(level)
+        handler.close()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="noisescale", description=__doc__)
-    parser.add_argument("--log", type=Path, help="file for all messages but errors")
-    stages = parser.add_subparsers(dest="stage", required=True)
-
-    def stage(name: str, summary: str, *files: str, optional: tuple[str, ...] = ()) -> _Parser:
-        sub = stages.add_parser(name, help=summary, description=summary)
-        for file in files:
-            sub.add_argument(f"--{file}", type=Path, required=file not in optional)
-        return sub
-
-    stage("data", "find or download the data set", "study", "output")
-    stage("evidence", "sweep the prior of a linear model", "study", "data", "output")
-    train = stage("train", "bring a shard of runs up to date", "study", "data", "output")
-    train.add_argument("--shard", required=True, help="its name, see the folder runs")
-    train.add_argument("--threads", type=int, default=1, help="CPU threads")
-    stage("collect", "gather the shards", "study", "shards", "output")
-    stage("scaling", "locate peaks and fit the scaling laws", "study", "runs", "output")
-    figures = stage(
-        "figures",
-        "draw figures",
-        "study",
-        "runs",
-        "evidence",
-        "laws",
-        "folder",
-        optional=("runs", "evidence", "laws"),
-    )
-    figures.add_argument("names", nargs="+", help="such as fig5_learning_rate")
-    stage(
-        "judge",
-        "judge the claims, write captions",
-        "study",
-        "runs",
-        "evidence",
-        "laws",
-        "captions",
-        "output",
-        optional=("runs", "evidence", "laws"),
-    )
-    stage(
-        "report",
-        "write the report",
-        "study",
-        "runs",
-        "evidence",
-        "laws",
-        "figures",
-        "judged",
-        "benchmarks",
-        "output",
-        optional=("runs", "evidence", "laws"),
-    )
-    for name, summary, source in (
-        ("publish", "publish a finished study in a folder", "results"),
-        ("redraw", "make figures, laws and report from a published folder", "published"),
-    ):
-        stage(name, summary, source, "output").add_argument(
-            "--captions", type=Path, default=Path("workflow/report"), help="the figures' captions"
-        )
-    return parser
+@app.callback()
+def _options(
+    context: typer.Context,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="File for all messages; the terminal then shows errors only."),
+    ] = None,
+) -> None:
+    context.obj.begin(context.invoked_subcommand, log)
 
 
-# Each stage imports what it needs and no more: torch alone takes seconds.
-
-
-def _data(study: Path, output: Path) -> None:
+@app.command()
+def data(study: StudyOption, output: OutputFile) -> None:
+    """Find or download the data set, check it, and write it as one file."""
     from noisescale.data.prepare import data_stage
 
     data_stage(study, output)
 
 
-def _evidence(study: Path, data: Path, output: Path) -> None:
+@app.command()
+def evidence(study: StudyOption, data: DataOption, output: OutputFile) -> None:
+    """Compute the evidence of a linear model for each prior precision."""
     from noisescale.evidence.sweep import evidence_stage
 
     evidence_stage(study, data, output)
 
 
-def _train(study: Path, data: Path, output: Path, shard: str, threads: int) -> None:
+@app.command()
+def train(
+    study: StudyOption,
+    data: DataOption,
+    shard: Annotated[str, typer.Option(help="Name of the shard, as in the folder runs.")],
+    output: OutputFile,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+) -> None:
+    """Bring a shard of runs up to date: train the runs that it lacks."""
+    _check_shard(study, shard)
+
     from noisescale.training.job import train_stage
 
     train_stage(study, data, shard, output, threads)
 
 
-def _collect(study: Path, shards: Path, output: Path) -> None:
+@app.command()
+def collect(
+    study: StudyOption,
+    shards: Annotated[Path, typer.Option(help="Folder of the shards.")],
+    output: OutputFile,
+) -> None:
+    """Collect the runs of all shards in one table."""
     from noisescale.results.collect import collect_stage
 
     collect_stage(study, shards, output)
 
 
-def _scaling(study: Path, runs: Path, output: Path) -> None:
+@app.command()
+def laws(
+    study: StudyOption,
+    runs: Annotated[Path, typer.Option(help="Table of all runs, runs.parquet.")],
+    output: OutputFile,
+) -> None:
+    """Locate the optimum batch sizes and fit the scaling laws."""
     from noisescale.laws.scaling import laws_stage
 
     laws_stage(study, runs, output)
 
 
-def _figures(
-    study: Path,
-    runs: Path | None,
-    evidence: Path | None,
-    laws: Path | None,
-    folder: Path,
-    names: list[str],
+@app.command()
+def figures(
+    study: StudyOption,
+    folder: Annotated[Path, typer.Option(help="Folder for the figures' files.")],
+    names: Annotated[list[str], typer.Argument(help="Figures, such as fig5_learning_rate.")],
+    runs: RunsOption = None,
+    evidence: EvidenceOption = None,
+    laws: LawsOption = None,
 ) -> None:
+    """Draw figures."""
+    _check_figures(study, names, runs, evidence, laws)
+
     from noisescale.figures.draw import figures_stage
 
     figures_stage(names, study, runs, evidence, laws, folder)
 
 
-def _judge(
-    study: Path,
-    runs: Path | None,
-    evidence: Path | None,
-    laws: Path | None,
-    captions: Path,
-    output: Path,
+@app.command()
+def claims(
+    study: StudyOption,
+    output: OutputFolder,
+    captions: CaptionsOption = None,
+    runs: RunsOption = None,
+    evidence: EvidenceOption = None,
+    laws: LawsOption = None,
 ) -> None:
+    """Evaluate the paper's claims, and write the captions that quote them."""
+    _check_results(study, runs, evidence, laws)
+
     from noisescale.claims.stage import claims_stage
     from noisescale.report.captions import captions_stage
 
+    templates = captions or _default_captions()
     claims_stage(study, runs, evidence, laws, output)
-    captions_stage(study, output / "claims.parquet", captions, output / "captions")
+    captions_stage(study, output / "claims.parquet", templates, output / "captions")
 
 
-def _report(
-    study: Path,
+@app.command()
+def report(
+    study: StudyOption,
+    figures: Annotated[Path, typer.Option(help="Folder of the figures.")],
+    claims: Annotated[Path, typer.Option(help="Folder that the command claims wrote to.")],
+    benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
+    output: OutputFile,
+    runs: RunsOption = None,
+    evidence: EvidenceOption = None,
+    laws: LawsOption = None,
+) -> None:
+    """Write the report."""
+    _check_results(study, runs, evidence, laws)
+
+    from noisescale.report.page import report_stage
+
+    report_stage(study, runs, evidence, laws, figures, claims, benchmarks, output)
+
+
+@app.command()
+def publish(
+    results: Annotated[Path, typer.Option(help="Folder of a finished study's results.")],
+    output: OutputFolder,
+    captions: CaptionsOption = None,
+) -> None:
+    """Publish a finished study in a folder."""
+    from noisescale.report.publish import publish_study
+
+    publish_study(results, captions or _default_captions(), output)
+
+
+@app.command()
+def redraw(
+    published: Annotated[Path, typer.Option(help="Folder of a published study.")],
+    output: OutputFolder,
+    captions: CaptionsOption = None,
+) -> None:
+    """Make laws, figures, claims and report again from a published study."""
+    from noisescale.report.publish import redraw_published
+
+    redraw_published(published, captions or _default_captions(), output)
+
+
+def _default_captions() -> Path:
+    """Return the captions' folder of the checkout that this package belongs to."""
+    folder = PACKAGE.parents[1] / "workflow" / "report"
+    if not folder.is_dir():
+        raise NoisescaleError(
+            "--captions: missing; expected the folder workflow/report of a checkout of noisescale, "
+            "since this installation is not in a checkout"
+        )
+    return folder
+
+
+def _check_shard(study_path: Path, shard: str) -> None:
+    """Check that a study has a shard of this name."""
+    from noisescale.study.model import Study
+    from noisescale.study.shards import SHARD_PATTERN, assign_shards, shard_runs
+
+    study = Study.read(study_path)
+    if re.fullmatch(SHARD_PATTERN, shard) and shard_runs(study, shard):
+        return
+    known = sorted(assign_shards(study))
+    expected = f"one of {len(known)}, such as {known[0]}" if known else "none, it trains nothing"
+    raise NoisescaleError(f"--shard {shard!r}: not a shard of {study_path}; expected {expected}")
+
+
+def _check_figures(
+    study_path: Path,
+    names: Sequence[str],
     runs: Path | None,
     evidence: Path | None,
     laws: Path | None,
-    figures: Path,
-    judged: Path,
-    benchmarks: Path,
-    output: Path,
 ) -> None:
-    from noisescale.report.page import report_stage
+    """Check that a study has these figures, and that the results they need are given."""
+    from noisescale.figures.registry import figures_of
+    from noisescale.study.model import Study
 
-    report_stage(study, runs, evidence, laws, figures, judged, benchmarks, output)
+    study = Study.read(study_path)
+    available = {figure.name: figure for figure in figures_of(study)}
+    for name in names:
+        if name not in available:
+            raise NoisescaleError(
+                f"figure {name!r}: not a figure of {study_path}; expected one of "
+                f"{', '.join(available)}"
+            )
+    if any(available[name].job != "evidence" for name in names):
+        _check_results(study_path, runs, evidence, laws)
+    elif evidence is None:
+        raise NoisescaleError("--evidence: missing; expected the study's evidence.parquet")
 
 
-def _publish(results: Path, output: Path, captions: Path) -> None:
-    from noisescale.report.publish import publish_study
+def _check_results(
+    study_path: Path, runs: Path | None, evidence: Path | None, laws: Path | None
+) -> None:
+    """Check that all results that a study has are given."""
+    from noisescale.study.model import Study
 
-    publish_study(results, captions, output)
-
-
-def _redraw(published: Path, output: Path, captions: Path) -> None:
-    from noisescale.report.publish import redraw_published
-
-    redraw_published(published, captions, output)
-
-
-_STAGES = {
-    "data": _data,
-    "evidence": _evidence,
-    "train": _train,
-    "collect": _collect,
-    "scaling": _scaling,
-    "figures": _figures,
-    "judge": _judge,
-    "report": _report,
-    "publish": _publish,
-    "redraw": _redraw,
-}
+    study = Study.read(study_path)
+    expected = {
+        "runs": (runs, "runs.parquet", bool(study.experiments)),
+        "laws": (laws, "scaling_laws.json", bool(study.experiments)),
+        "evidence": (evidence, "evidence.parquet", study.evidence is not None),
+    }
+    for option, (path, file, needed) in expected.items():
+        if needed and path is None:
+            raise NoisescaleError(f"--{option}: missing; expected {file} of {study_path}")
+        if path is not None and not needed:
+            raise NoisescaleError(
+                f"--{option} {path}: the study of {study_path} has no {file}; leave it out"
+            )

@@ -1,8 +1,8 @@
-"""Errors that a user can mend: one line with the key or file, its value, what was expected."""
+"""Errors that a user can remedy: one line with the key or file, its value, what was expected."""
 
 
 class NoisescaleError(Exception):
-    """Base of all errors that are the user's to mend; printed as one line, without a traceback."""
+    """Base of all errors that a user can remedy; shown as one line, without a traceback."""
 
     def __str__(self) -> str:
         return " ".join(super().__str__().split())
@@ -13,8 +13,8 @@ class ConfigError(NoisescaleError):
 
 
 class DataError(NoisescaleError):
-    """A data set cannot be found, read, downloaded, or does not fit the study."""
+    """A data set cannot be found, read or downloaded, or does not fit the study."""
 
 
 class RecordError(NoisescaleError):
-    """A result file is missing, damaged, or was written by something else."""
+    """A result file is missing or damaged, or was written by another program."""

@@ -1,30 +1,34 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then in a log."""
+"""Progress of long work: a bar on a terminal, otherwise a line in the log every 20 seconds."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from typing import Self
+from types import TracebackType
+from typing import Never, Self
 
 from tqdm import tqdm
+
+_LOGGER = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 20.0
 
 
 class Progress:
-    """Count work done out of a total, as a context manager.
+    """Count finished work out of a total, as a context manager.
 
     Parameters
     ----------
     total
         Amount of work, in `unit`.
     what
-        Names the work, at the start of each line.
+        Name of the work, at the start of each line.
     unit
-        Names what is counted.
+        Name of what is counted.
     work
-        Sum of what the counted pieces cost, from which the time left is foretold; `total` where
-        all cost the same.
+        Cost of all the work, from which the time left is estimated; `total` if not given, where
+        every unit costs the same.
     """
 
     def __init__(self, total: float, what: str, unit: str, work: float | None = None) -> None:
@@ -32,8 +36,8 @@ class Progress:
         self.work = total if work is None else work
         self.done = self.worked = 0.0
         self._started = self._last = time.monotonic()
-        self._bar = None
-        if sys.stderr.isatty():
+        self._bar: tqdm[Never] | None = None
+        if sys.stderr.isatty() and not _logged_to_file():
             self._bar = tqdm(
                 total=self.work,
                 desc=what,
@@ -42,33 +46,49 @@ class Progress:
             )
 
     def __enter__(self) -> Self:
-        self._say()
+        self._log()
         return self
 
-    def __exit__(self, *failure: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif failure[0] is None:
-            self._say()
+        elif error is None:
+            self._log()
 
     def __call__(self, amount: float, work: float | None = None) -> None:
-        """Add to the amount done, and what it cost, which is the amount where not given."""
+        """Add to the amount done, and its cost, which is the amount if not given."""
+        work = amount if work is None else work
         self.done += amount
-        self.worked += amount if work is None else work
+        self.worked += work
         if self._bar is not None:
-            self._bar.update(amount if work is None else work)
+            self._bar.update(work)
         elif time.monotonic() - self._last > _SECONDS_BETWEEN_LINES:
-            self._say()
+            self._log()
 
-    def _say(self) -> None:
+    def _log(self) -> None:
         if self._bar is not None:
             return
         self._last = time.monotonic()
         elapsed = self._last - self._started
         rest = max(0.0, self.work - self.worked)
         left = f", {elapsed / self.worked * rest:.0f} s left" if self.worked else ""
-        print(
-            f"{self.what}: {self.done:.0f} of {self.total:.0f} {self.unit}, {elapsed:.0f} s{left}",
-            file=sys.stderr,
-            flush=True,
+        _LOGGER.info(
+            "%s: %.0f of %.0f %s, %.0f s%s",
+            self.what,
+            self.done,
+            self.total,
+            self.unit,
+            elapsed,
+            left,
         )
+
+
+def _logged_to_file() -> bool:
+    """Return whether the package's messages go to a file; the terminal then belongs to others."""
+    handlers = logging.getLogger("noisescale").handlers
+    return any(isinstance(handler, logging.FileHandler) for handler in handlers)

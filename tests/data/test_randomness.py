@@ -1,4 +1,4 @@
-"""Keyed randomness: what a seed fixes, and that it is fixed for good."""
+"""Keyed randomness: what a seed determines, and that it does not change between versions."""
 
 import numpy as np
 import pytest
@@ -26,13 +26,13 @@ def test_label_noise_replaces_its_fraction_and_is_nested():
     noisy = {p: noisy_labels(5, labels, p, 10) for p in (0.0, 0.25, 0.75, 1.0)}
     assert np.array_equal(noisy[0.0], labels)
     for p, values in noisy.items():
-        # A label that is drawn anew is the true one in one of ten cases.
+        # A replaced label is the true one in one of ten cases.
         assert np.mean(values != labels) == pytest.approx(0.9 * p, abs=0.01)
     changed = noisy[0.25] != labels
     assert np.array_equal(noisy[0.75][changed], noisy[0.25][changed])
 
 
-def test_fully_random_labels_are_uniform_and_know_nothing_of_the_true_ones():
+def test_fully_random_labels_are_uniform_and_independent_of_the_true_ones():
     labels = np.arange(20_000) % 10
     noisy = noisy_labels(5, labels, 1.0, 10)
     table = np.histogram2d(labels, noisy, bins=10)[0]
@@ -53,11 +53,11 @@ def test_permutations_contain_every_position_once():
     assert torch.equal(order.sort(1).values, torch.arange(1000).expand(3, -1))
 
 
-def test_a_permutation_depends_on_its_seed_and_epoch_alone():
-    alone = permutations(torch.tensor([7]), epoch=2, size=50)
+def test_a_permutation_depends_on_its_seed_and_epoch_only():
+    single = permutations(torch.tensor([7]), epoch=2, size=50)
     among = permutations(torch.tensor([1, 7, 3]), epoch=2, size=50)
-    assert torch.equal(alone[0], among[1])
-    assert not torch.equal(alone, permutations(torch.tensor([7]), epoch=3, size=50))
+    assert torch.equal(single[0], among[1])
+    assert not torch.equal(single, permutations(torch.tensor([7]), epoch=3, size=50))
 
 
 def test_permutations_are_uniform():

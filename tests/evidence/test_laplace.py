@@ -1,4 +1,4 @@
-"""The evidence of logistic regression, held against independent computations."""
+"""The evidence of logistic regression, compared with independent computations."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_no_step_in_any_direction_lowers_the_cost(make, prior_precision):
 
 
 @pytest.mark.parametrize("prior_precision", [1e-8, 1e-4, 1.0, 1e5])
-def test_gradient_vanishes_beside_its_two_parts(prior_precision):
+def test_the_gradient_is_small_compared_with_its_two_terms(prior_precision):
     design, labels = separable()
     minimum = laplace.minimize(design, labels, prior_precision)
     assert minimum.gradient_norm < 1e-6 * prior_precision * np.linalg.norm(minimum.weights)
@@ -120,9 +120,7 @@ def test_log_determinant_is_that_of_the_hessian_by_autograd(prior_precision):
 
 @pytest.mark.parametrize("prior_precision", [1e-8, 1e-3])
 @pytest.mark.parametrize("rotated", [False, True])
-def test_log_determinant_keeps_its_digits_where_the_hessian_is_nearly_singular(
-    prior_precision, rotated
-):
+def test_log_determinant_is_accurate_where_the_hessian_is_nearly_singular(prior_precision, rotated):
     mpmath = pytest.importorskip("mpmath")
     design, labels = problem(n=30, d=12, informative=False)
     design = design * np.logspace(-5, 1, 13)  # singular values over six decades

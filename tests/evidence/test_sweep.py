@@ -1,4 +1,4 @@
-"""The sweep of Part I: what is drawn, what is recorded, and the paper's claims on real images."""
+"""The sweep of Part I: the drawn images, the table, and the paper's claims on real images."""
 
 import os
 from dataclasses import replace
@@ -80,7 +80,7 @@ def test_labels_0_and_1_are_the_first_and_second_class(digits):
     assert not identities(drawn.X_train[drawn.y_train == 1]) & eights
 
 
-def test_pool_train_leaves_the_test_split_alone(digits):
+def test_pool_train_does_not_use_the_test_split(digits):
     spec = replace(SPEC, pool="train", train_size=60, test_size=100)
     drawn = draw_two_classes(digits, spec, 0)
     own = identities(digits.X_train)
@@ -89,13 +89,13 @@ def test_pool_train_leaves_the_test_split_alone(digits):
     assert identities(everything.X_test) & identities(digits.X_test)
 
 
-def test_larger_training_sets_hold_the_smaller_and_share_their_test_images(digits):
+def test_larger_training_sets_contain_the_smaller_and_share_their_test_images(digits):
     small, large = (draw_two_classes(digits, replace(SPEC, train_size=n), 3) for n in (40, 80))
     assert identities(small.X_train) < identities(large.X_train)
     np.testing.assert_array_equal(small.X_test, large.X_test)
 
 
-def test_seeds_draw_other_images(digits):
+def test_seeds_draw_different_images(digits):
     assert identities(draw_two_classes(digits, SPEC, 0).X_train) != identities(
         draw_two_classes(digits, SPEC, 1).X_train
     )
@@ -111,7 +111,7 @@ def test_too_few_images_is_an_error_that_counts_them(digits):
 # --- label noise ---
 
 
-def test_without_noise_labels_are_true_and_with_all_of_it_they_say_nothing():
+def test_labels_are_true_without_noise_and_random_with_noise_1():
     labels = np.repeat([0, 1], 5000)
     noisy = noisy_labels(0, labels, 1.0, 2, TRAIN_NOISE)
     np.testing.assert_array_equal(noisy_labels(0, labels, 0.0, 2, TRAIN_NOISE), labels)
@@ -125,7 +125,7 @@ def test_half_of_the_noisy_labels_are_wrong():
     assert (noisy != labels).mean() == pytest.approx(0.2, abs=0.02)
 
 
-def test_a_label_that_noise_changed_stays_so_when_there_is_more_noise():
+def test_a_label_that_noise_changes_stays_changed_with_more_noise():
     labels = np.repeat([0, 1], 500)
     before = labels
     for label_noise in (0.1, 0.2, 0.5, 0.8, 1.0):
@@ -149,7 +149,7 @@ def test_noise_depends_on_seed_and_purpose():
 # --- what is recorded ---
 
 
-def test_table_has_one_row_for_every_combination_in_order(table):
+def test_the_table_has_one_row_for_every_combination_in_order(table):
     assert table.schema.equals(EVIDENCE)
     columns = [table[c].to_pylist() for c in ("seed", "label_noise", "prior_precision")]
     expected = [
@@ -162,8 +162,8 @@ def test_table_has_one_row_for_every_combination_in_order(table):
 
 
 def test_a_row_does_not_depend_on_what_else_is_swept(digits, table):
-    alone = replace(SPEC, seeds=[3], label_noise=[0.5], prior_precision=[1e-4])
-    row = sweep_evidence(digits, alone).to_pylist()[0]
+    single = replace(SPEC, seeds=[3], label_noise=[0.5], prior_precision=[1e-4])
+    row = sweep_evidence(digits, single).to_pylist()[0]
     swept = table.to_pandas().query("seed == 3 and label_noise == 0.5 and prior_precision == 1e-4")
     for key, value in row.items():
         if key not in ("gradient_norm", "newton_steps"):
@@ -233,9 +233,9 @@ def test_every_fit_reached_its_minimum(table):
     assert relative.max() < 1e-3
 
 
-def test_an_example_that_alone_has_a_pixel_does_not_stall_the_search(digits):
-    # That pixel's weight alone settles its logit, with a curvature of about λ: rounding in the
-    # gradient then moves the logit by more than the tolerance, for ever.
+def test_a_pixel_that_a_single_example_has_does_not_stall_the_search(digits):
+    # Only that pixel's weight determines the logit, with a curvature of about λ. Rounding errors
+    # of the gradient then keep changing the logit by more than the tolerance.
     spec = replace(SPEC, classes=[0, 1], train_size=200, test_size=150, preprocessing="standardize")
     precisions = [10 ** (k / 2) for k in range(-16, 11)]
     spec = replace(spec, prior_precision=precisions, label_noise=[0.5, 1.0], seeds=[0, 2, 8])
@@ -253,7 +253,7 @@ def test_progress_counts_every_fit(digits):
 # --- the paper's claims, on digits ---
 
 
-def test_random_labels_are_memorized_and_tell_nothing(table):
+def test_random_labels_are_memorized_and_predict_nothing(table):
     random = means(table, 1.0)
     assert random.train_accuracy.iloc[0] == 1
     assert random.train_cross_entropy.iloc[0] < 1e-6
@@ -266,14 +266,14 @@ def test_real_labels_of_the_same_images_generalize(table):
     assert means(table, 0.0).test_accuracy.min() > 0.8
 
 
-def test_evidence_tells_the_two_tasks_apart(table):
+def test_the_evidence_distinguishes_the_two_tasks(table):
     informative, random = (means(table, n).log_evidence_ratio_per_example for n in (0.0, 1.0))
     assert informative.min() < -0.05
     assert informative.iloc[0] > 0.1  # whitened, and with too weak a prior
     assert random.min() > -0.01 and random.iloc[0] > 0.5
 
 
-def test_the_best_prior_by_evidence_is_about_the_best_on_test_images(table):
+def test_the_prior_of_largest_evidence_is_about_the_best_on_test_images(table):
     informative = means(table, 0.0)
     by_evidence = informative.log_evidence_ratio.idxmin()
     by_test = informative.test_cross_entropy.idxmin()
@@ -302,7 +302,7 @@ def study_path(tmp_path):
     return path
 
 
-def test_main_writes_the_table_with_its_provenance(study_path, digits_path, digits, tmp_path):
+def test_the_stage_writes_the_table_with_its_provenance(study_path, digits_path, digits, tmp_path):
     output = tmp_path / "evidence.parquet"
     evidence_stage(study_path, digits_path, output)
     table = read_table(output, EVIDENCE)
@@ -315,7 +315,7 @@ def test_main_writes_the_table_with_its_provenance(study_path, digits_path, digi
     assert Path(f"{output}.sha256").is_file()
 
 
-def test_main_without_an_evidence_block_is_an_error(study_path, digits_path, tmp_path):
+def test_the_stage_without_an_evidence_block_is_an_error(study_path, digits_path, tmp_path):
     study = Study.from_json(study_path.read_text())
     study_path.write_text(replace(study, evidence=None).to_json())
     with pytest.raises(NoisescaleError, match=r"experiments\.evidence: null"):

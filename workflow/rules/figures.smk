@@ -21,7 +21,7 @@ if STUDY.experiments:
             study=STUDY_JSON,
             wanted=digest(STUDY.experiments, STUDY.statistics),
         shell:
-            "python -m noisescale --log {log} scaling"
+            "python -m noisescale --log {log} laws"
             " --study {params.study} --runs {input.runs[0]} --output {output}"
 
 

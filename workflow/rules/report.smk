@@ -28,7 +28,7 @@ rule judge:
         results=flags(*RESULTS),
         captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
     shell:
-        "python -m noisescale --log {log} judge --study {params.study} {params.results}"
+        "python -m noisescale --log {log} claims --study {params.study} {params.results}"
         f" --captions {{params.captions:q}} --output {OUT}"
 
 
@@ -58,5 +58,5 @@ rule report:
         results=flags(*RESULTS),
     shell:
         "python -m noisescale --log {log} report --study {params.study} {params.results}"
-        f" --figures {OUT}/figures --judged {OUT} --benchmarks {OUT}/benchmarks"
+        f" --figures {OUT}/figures --claims {OUT} --benchmarks {OUT}/benchmarks"
         " --output {output}"

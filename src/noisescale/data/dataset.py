@@ -1,4 +1,4 @@
-"""A data set in memory, and the one kind of file that every stage reads it from."""
+"""A data set in memory, and the prepared file that every stage reads it from."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from noisescale.data.npz import ARRAYS, read_arrays
+from noisescale.data.npz import ARRAYS, Array, read_arrays
 from noisescale.errors import DataError
 from noisescale.study.catalog import Shape
 
 SCHEMA_VERSION = 1
+
+_REMEDY = (
+    "expected what the command `noisescale data` writes, results/<study>/data.npz; run it, or the "
+    "workflow, again (a file of your own belongs in dataset.path of the study)"
+)
 
 
 @dataclass(frozen=True)
@@ -28,28 +34,27 @@ class Dataset:
     y_train, y_test
         Labels 0 … n_classes − 1, int64, shape (n,).
     digest
-        SHA-256 of the name and the contents: changes if and only if they do.
+        SHA-256 of the name and the contents.
     """
 
     name: str
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
+    X_train: npt.NDArray[np.float32]
+    y_train: npt.NDArray[np.int64]
+    X_test: npt.NDArray[np.float32]
+    y_test: npt.NDArray[np.int64]
     n_classes: int
     digest: str
 
 
 def load_dataset(path: Path) -> Dataset:
-    """Read what `noisescale.data.prepare.prepare_dataset` wrote.
+    """Read a data set that `noisescale.data.prepare.prepare_dataset` wrote.
 
     Raises
     ------
     DataError
-        The file is missing, damaged, or was not written by this version of it.
+        The file is missing or damaged, or was not written by this version of noisescale.
     """
-    mend = "delete it and run the workflow again"
-    arrays = read_arrays(Path(path), (*ARRAYS, "scale", "meta"), mend)
+    arrays = read_arrays(Path(path), (*ARRAYS, "scale", "meta"), _REMEDY)
     try:
         scale, meta = float(arrays.pop("scale")), json.loads(str(arrays.pop("meta")))
         name, n_classes, digest = meta["name"], meta["n_classes"], meta["digest"]
@@ -59,7 +64,7 @@ def load_dataset(path: Path) -> Dataset:
     except (KeyError, TypeError, ValueError):
         ours = False
     if not ours:
-        raise DataError(f"{path}: not a data file prepared by this version of noisescale; {mend}")
+        raise DataError(f"{path}: not a data file of this version of noisescale; {_REMEDY}")
     for key in ("X_train", "X_test"):
         arrays[key] = arrays[key].astype(np.float32)
         arrays[key] *= np.float32(scale)
@@ -67,29 +72,40 @@ def load_dataset(path: Path) -> Dataset:
 
 
 def read_dataset_metadata(path: Path) -> dict[str, Any]:
-    """Return what a prepared data set says of itself, without reading it; errors as `load_dataset`.
+    """Return the metadata of a prepared data set, without reading its arrays.
 
-    Its name, n_classes, digest, and source: the SHA-256 of a user's own file, else None.
+    Returns
+    -------
+    dict
+        ``name``, ``n_classes`` and ``digest`` as in `Dataset`; ``source``: what
+        `noisescale.data.sources.source_digest` returned when it was prepared;
+        ``test_images_in_train``: the number of test images that also stand in the training split of
+        a user's own file, None for other data sets.
+
+    Raises
+    ------
+    DataError
+        As `load_dataset`.
     """
-    mend = "delete it and run the workflow again"
     try:
-        meta = json.loads(str(read_arrays(Path(path), ("meta",), mend)["meta"]))
-        return {key: meta[key] for key in ("name", "n_classes", "digest", "source")}
+        meta = json.loads(str(read_arrays(Path(path), ("meta",), _REMEDY)["meta"]))
+        found = {key: meta[key] for key in ("name", "n_classes", "digest", "source")}
+        return found | {"test_images_in_train": meta.get("test_images_in_train")}
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: not a data file prepared by noisescale; {mend}") from error
+        raise DataError(f"{path}: not a data file of noisescale; {_REMEDY}") from error
 
 
-def dataset_digest(name: str, arrays: dict[str, np.ndarray], scale: float) -> str:
-    """Return a data set's digest: of its name, its four arrays and the scale of its inputs."""
+def dataset_digest(name: str, arrays: dict[str, Array], scale: float) -> str:
+    """Return the SHA-256 of a data set's name, its four arrays, and the scale of its inputs."""
     digest = hashlib.sha256(json.dumps([name, float(scale).hex()]).encode())
     for key in ARRAYS:
         array = np.ascontiguousarray(arrays[key])
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
-        digest.update(array)
+        digest.update(array.data)
     return digest.hexdigest()
 
 
 def dataset_shape(dataset: Dataset) -> Shape:
-    """Return the sizes of a data set that costs depend on."""
+    """Return the sizes of a data set, from which costs are estimated."""
     n_train, n_inputs = dataset.X_train.shape
     return Shape(n_inputs, dataset.n_classes, n_train, len(dataset.X_test))

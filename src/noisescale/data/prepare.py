@@ -1,33 +1,38 @@
-"""The job that makes a study's data set into one file, and checks that the study fits it."""
+"""The stage that writes a study's data set as one file, and checks that the study fits it."""
 
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from noisescale.data.dataset import SCHEMA_VERSION, dataset_digest, load_dataset
-from noisescale.data.npz import ARRAYS
-from noisescale.data.sources import SOURCES
+from noisescale.data.npz import ARRAYS, count_test_images_in_train
+from noisescale.data.sources import SOURCES, source_digest
 from noisescale.errors import DataError
-from noisescale.storage.digests import sha256, write_checksum
+from noisescale.storage.digests import write_checksum
 from noisescale.storage.files import atomic_write
 from noisescale.study.checks import check_against_data
 from noisescale.study.model import DatasetSpec, Study
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
     """Find or download a data set, check it, and write it to `output`.
 
     The file is an uncompressed ``.npz`` with X_train and X_test (uint8 or float32), y_train and
-    y_test (int64), ``scale`` (X times scale is what ``raw`` means) and ``meta`` (JSON). Equal data
-    give equal bytes. Its checksum is written beside it.
+    y_test (int64), ``scale`` (the inputs are X times scale) and ``meta`` (JSON, see
+    `noisescale.data.dataset.read_dataset_metadata`). Equal data give equal bytes. The file's
+    checksum is written next to it.
 
     Raises
     ------
     DataError
-        The data cannot be found, downloaded or read, or are not fit for a study.
+        The data cannot be found, downloaded or read, or cannot be used.
     RecordError
         `output` cannot be written.
     """
@@ -36,16 +41,35 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
         raise DataError(f"dataset.name: {spec.name!r} is not known; expected one of {known}")
     splits, scale = SOURCES[spec.name](spec)
     arrays = dict(zip(ARRAYS, splits, strict=True))
-    meta = {
+    meta: dict[str, Any] = {
         "kind": "data",
         "schema_version": SCHEMA_VERSION,
         "name": spec.name,
         "n_classes": int(arrays["y_train"].max()) + 1,
-        "source": sha256(spec.path) if spec.path else None,
+        "source": source_digest(spec),
         "digest": dataset_digest(spec.name, arrays, scale),
     }
+    if spec.path:
+        shared = count_test_images_in_train(splits)
+        meta["test_images_in_train"] = shared
+        if shared:
+            _LOGGER.warning(
+                "%s: %d of %d images in X_test also stand in X_train; test accuracies are too high",
+                spec.path,
+                shared,
+                len(arrays["y_test"]),
+            )
     with atomic_write(output) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays, scale=np.float64(scale), meta=np.array(json.dumps(meta)))
+        X_train, y_train, X_test, y_test = splits
+        np.savez(
+            file,
+            X_train=X_train,
+            y_train=y_train,
+            X_test=X_test,
+            y_test=y_test,
+            scale=np.float64(scale),
+            meta=np.array(json.dumps(meta)),
+        )
     write_checksum(output)
 
 
@@ -55,7 +79,7 @@ def data_stage(study_path: Path, output: Path) -> None:
     Raises
     ------
     ConfigError
-        The study wants more examples, or other classes, than there are.
+        The study asks for more examples than there are, or for classes that do not exist.
     DataError, RecordError
         As `prepare_dataset`.
     """

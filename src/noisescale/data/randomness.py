@@ -1,46 +1,51 @@
-"""Keyed randomness: every random choice is a function of (seed, purpose, …), never of a stream.
+"""Keyed randomness: every random choice is a function of a seed and a purpose.
 
-Runs that share a seed share the subset of training examples, the label noise, the initial
-weights and the shuffling, whatever their learning rate, batch size or momentum (common random
-numbers): differences between settings are paired. What a run draws depends neither on the runs it
-is trained beside nor on the device.
+Runs with the same seed share the subset of training examples, the label noise, the initial weights
+and the shuffling, whatever their learning rate, batch size or momentum (common random numbers), so
+that differences between settings are paired. What a run draws depends neither on the other runs of
+its stack nor on the device.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-# The purposes that a seed is used for; the numbers are part of every result.
+# The purposes of the random choices in Part II; every result depends on these numbers.
 SUBSET, NOISE, INITIALISATION = range(3)
-# Part I draws other things from the same seeds.
+# Those of Part I. The numbers are the same: no run of one part is compared with one of the other.
 IMAGES, TRAIN_NOISE, TEST_NOISE = range(3)
 
 
 def generator(seed: int, purpose: int) -> np.random.Generator:
-    """Return a random generator of its own for each (seed, purpose)."""
+    """Return the random generator of a seed and a purpose."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose])))
 
 
-def subset(seed: int, pool_size: int, train_size: int) -> np.ndarray:
-    """Return the `train_size` examples of a pool that a seed trains on.
+def subset(seed: int, pool_size: int, train_size: int) -> npt.NDArray[np.int64]:
+    """Draw the training set of a seed from a pool of examples.
 
-    Smaller training sets are subsets of larger ones of the same seed.
+    The smaller of two training sets of the same seed is a subset of the larger one.
 
     Returns
     -------
     ndarray of int64, shape (train_size,)
-        Indices into the pool, in the order in which the seed draws them.
+        Indices into the pool, in the order in which they are drawn.
     """
     return generator(seed, SUBSET).permutation(pool_size)[:train_size]
 
 
 def noisy_labels(
-    seed: int, labels: np.ndarray, label_noise: float, n_classes: int, purpose: int = NOISE
-) -> np.ndarray:
-    """Return the labels of the whole pool with a fraction replaced by uniformly random ones.
+    seed: int,
+    labels: npt.NDArray[np.int64],
+    label_noise: float,
+    n_classes: int,
+    purpose: int = NOISE,
+) -> npt.NDArray[np.int64]:
+    """Return the labels of a pool with a random fraction replaced by uniformly random labels.
 
-    An example's label is replaced with probability `label_noise`. The choice is nested: what is
-    replaced at one fraction is replaced, by the same label, at every larger one.
+    The choice is nested: a label that is replaced at one probability is replaced, by the same
+    label, at every larger one.
 
     Parameters
     ----------
@@ -49,9 +54,17 @@ def noisy_labels(
     labels : ndarray of int, shape (pool_size,)
         The true labels.
     label_noise
-        Probability in [0, 1] that a label is drawn anew, from all classes (the true one too).
+        Probability in [0, 1] that a label is replaced by one drawn from all classes, including the
+        true one.
     n_classes
         Number of classes.
+    purpose
+        Distinguishes independent choices with the same seed.
+
+    Returns
+    -------
+    ndarray of int64, shape (pool_size,)
+        The labels, some replaced.
     """
     draw = generator(seed, purpose)
     replaced = draw.random(len(labels)) < label_noise

@@ -1,6 +1,6 @@
 """Bayesian evidence of logistic regression: the minimum of its cost, and Laplace's formula there.
 
-Smith & Le, sections 2 and 3, with their letters: weights w (the bias is the last of the P
+Smith & Le, sections 2 and 3, in their notation: weights w (the bias is the last of the P
 parameters), prior precision λ, cross-entropy H(w) = Σ_n −ln p(y_n | x_n, w) in nats, cost
 C(w) = H(w) + (λ/2)‖w‖². Everything is in float64.
 
@@ -13,21 +13,29 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import linalg
 from scipy.special import expit
 
 from noisescale.errors import NoisescaleError
 
 TOLERANCE = 1e-9
-"""Newton's method stops when one more step would move no logit by more than this fraction.
+"""Newton's method stops when one more step would change every logit by less than this fraction.
 
-Everything here depends on the logits, so this bounds the error of it all, whatever the units of
-the inputs; a bound on the gradient would not, for at λ = 1e-8 every gradient is small. It also
-stops when the gradient is nothing but rounding: a better minimum cannot be told in float64.
+The fraction is that of the largest logit. All results depend on the weights through the logits, so
+this bounds their errors, whatever the units of the inputs. A bound on the gradient would not: at
+λ = 1e-8 every gradient is small. The method also stops when the gradient consists of rounding
+errors, since float64 cannot represent a better minimum.
 """
 
 MAX_STEPS = 200
-EPSILON = np.finfo(np.float64).eps
+"""Newton's method fails after this number of steps."""
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,17 +46,19 @@ class Minimum:
     ----------
     weights
         w0, shape (P,).
+    prior_precision
+        λ.
     cost
         C(w0), nats, a sum over the examples.
     half_log_determinant
         ½ Σ_i ln(λ_i / λ), nats, with λ_i the eigenvalues of ∇²C(w0).
     gradient_norm
-        ‖∇C(w0)‖, to be compared with λ‖w0‖: there the gradients of H and of the prior cancel.
+        ‖∇C(w0)‖. Compare it with λ‖w0‖, the norm of the prior's gradient, which that of H cancels.
     newton_steps
         Number of Newton steps taken from the start.
     """
 
-    weights: np.ndarray
+    weights: Vector
     prior_precision: float
     cost: float
     half_log_determinant: float
@@ -56,21 +66,22 @@ class Minimum:
     newton_steps: int
 
 
-def design_matrix(inputs: np.ndarray) -> np.ndarray:
-    """Return the inputs (N, D) in float64 with a last column of ones for the bias: (N, D + 1)."""
+def design_matrix(inputs: npt.NDArray[np.floating]) -> Matrix:
+    """Return the inputs, shape (N, D), with a last column of ones for the bias: (N, D + 1)."""
     return np.column_stack([inputs.astype(np.float64), np.ones(len(inputs))])
 
 
-def row_space(design: np.ndarray) -> np.ndarray:
-    """Return an orthonormal basis V (P, r) of the space that the examples span.
+def row_space(design: Matrix) -> Matrix:
+    """Return an orthonormal basis V, shape (P, r), of the space that the examples span.
 
-    The prior is isotropic and H depends on w through A w only, so the minimum lies in this space,
-    and directions out of it have λ_i = λ and add nothing to the evidence. One may work with
-    ``A @ V`` and r parameters: weights are ``V @ v``, all other results are the same.
+    The prior is isotropic, and H depends on w through A w only. Therefore the minimum lies in this
+    space, and orthogonal directions have λ_i = λ and add nothing to the evidence. The problem can
+    be solved with ``A @ V`` and r parameters v: the weights are ``V @ v``, and all other results
+    are the same.
 
-    The basis is that of the singular vectors. It makes the Hessian nearly diagonal up to the
-    examples' curvatures, so that its Cholesky factor is accurate though its eigenvalues spread
-    over fifteen decades.
+    The basis consists of the right singular vectors of A. It makes the Hessian nearly diagonal, up
+    to the curvatures of the examples, so that its Cholesky factor is accurate although its
+    eigenvalues spread over fifteen decades.
     """
     _, singular, Vt = linalg.svd(design, full_matrices=False)
     rounding = singular[0] * max(design.shape) * EPSILON
@@ -78,7 +89,7 @@ def row_space(design: np.ndarray) -> np.ndarray:
 
 
 def minimize(
-    design: np.ndarray, labels: np.ndarray, prior_precision: float, start: np.ndarray | None = None
+    design: Matrix, labels: Labels, prior_precision: float, start: Vector | None = None
 ) -> Minimum:
     """Return the minimum of C(w) by Newton's method with backtracking.
 
@@ -96,15 +107,15 @@ def minimize(
     Raises
     ------
     NoisescaleError
-        The minimum is not reached in `MAX_STEPS` steps, or numbers overflow.
+        The minimum is not reached in `MAX_STEPS` steps, or the Hessian overflows.
     """
     signs = 2.0 * np.asarray(labels) - 1.0
     magnitude = np.abs(design)
     w = np.zeros(design.shape[1]) if start is None else start
     z = design @ w
 
-    def cost(z: np.ndarray, w: np.ndarray) -> float:
-        return np.logaddexp(0, -signs * z).sum() + prior_precision / 2 * (w @ w)
+    def cost(z: Vector, w: Vector) -> float:
+        return float(np.logaddexp(0, -signs * z).sum() + prior_precision / 2 * (w @ w))
 
     for steps in range(MAX_STEPS):
         # With s = ±1, 1 − p(y|x) = σ(−s z) keeps its relative precision where p(y|x) is near 1.
@@ -121,9 +132,10 @@ def minimize(
         step = -linalg.cho_solve((factor, True), gradient)
         dz = design @ step
         here = cost(z, w)
-        # The gradient's terms are rounded, and so is z, which enters it through the curvature.
-        noise = magnitude.T @ (error + curvature * (magnitude @ np.abs(w)))
-        noise = EPSILON * np.linalg.norm(noise + prior_precision * np.abs(w))
+        # A bound on the rounding errors of the gradient: of its terms, and of z through the
+        # curvature.
+        rounded = magnitude.T @ (error + curvature * (magnitude @ np.abs(w)))
+        noise = EPSILON * float(np.linalg.norm(rounded + prior_precision * np.abs(w)))
         gradient_norm = float(np.linalg.norm(gradient))
         if np.abs(dz).max() <= TOLERANCE * np.abs(z).max() or gradient_norm <= noise:
             return Minimum(
@@ -134,27 +146,31 @@ def minimize(
                 gradient_norm=gradient_norm,
                 newton_steps=steps,
             )
-        # Armijo's rule, with room for rounding: near the minimum all of C's digits are settled.
-        slope, room, t = gradient @ step, 1e-12 * here, 1.0
+        # Armijo's rule, with an allowance for rounding errors, which dominate near the minimum.
+        slope, room, t = float(gradient @ step), 1e-12 * here, 1.0
         while cost(z + t * dz, w + t * step) > here + 1e-4 * t * slope + room and t > 1e-9:
             t /= 2
         w = w + t * step
         z = design @ w
     raise NoisescaleError(
-        f"prior_precision: {prior_precision:g} is too weak for these inputs, the cost's minimum is "
-        f"not reached in {MAX_STEPS} Newton steps; use a larger value, or inputs of smaller range"
+        f"prior_precision: {prior_precision:g} is too small for these inputs, the minimum of the "
+        f"cost is not reached in {MAX_STEPS} Newton steps; use a larger value, or inputs of "
+        "smaller range"
     )
 
 
-def _half_log_determinant(factor: np.ndarray, prior_precision: float) -> float:
-    """½ Σ ln(λ_i / λ) from the Hessian's Cholesky factor L: ln det L L^T = 2 Σ ln L_ii."""
+def _half_log_determinant(factor: Matrix, prior_precision: float) -> float:
+    """Return ½ Σ ln(λ_i / λ) from the Hessian's Cholesky factor L: ln det L L^T = 2 Σ ln L_ii."""
     return float(np.log(np.diag(factor)).sum() - len(factor) / 2 * np.log(prior_precision))
 
 
 def minima_over_priors(
-    design: np.ndarray, labels: np.ndarray, prior_precisions: Iterable[float]
+    design: Matrix, labels: Labels, prior_precisions: Iterable[float]
 ) -> Iterator[Minimum]:
-    """Yield the minima from the strongest prior to the weakest, each started from the last."""
+    """Yield the minima in the order of decreasing prior precision, each started from the previous.
+
+    Parameters and errors are those of `minimize`.
+    """
     start = None
     for prior_precision in sorted(prior_precisions, reverse=True):
         minimum = minimize(design, labels, prior_precision, start)
@@ -163,29 +179,38 @@ def minima_over_priors(
 
 
 def log_evidence_ratio(minimum: Minimum, n_examples: int, n_classes: int = 2) -> float:
-    """Return E = C(w0) + ½ Σ_i ln(λ_i / λ) − N ln n, in nats.
+    """Return the log evidence ratio E = C(w0) + ½ Σ_i ln(λ_i / λ) − N ln n, in nats.
 
-    p(M)/p(NULL) = e^(−E), where the null model holds the n classes equally likely: below 0 the
-    model is the more plausible of the two. Smith & Le, section 3.
+    p(M)/p(NULL) = e^(−E), where the null model assigns the same probability to all n classes: if E
+    is negative, the model is more plausible than the null model. Smith & Le, section 3.
     """
     null = n_examples * np.log(n_classes)
     return float(minimum.cost + minimum.half_log_determinant - null)
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+def cross_entropy(logits: Vector, labels: Labels) -> float:
     """Return the mean of −ln p(y_n | x_n) in nats, with p(1 | x) = σ(logit)."""
     return float(np.logaddexp(0, -(2.0 * labels - 1) * logits).mean())
 
 
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the fraction of labels that the logits' signs tell; a logit of 0 is half right."""
+def accuracy(logits: Vector, labels: Labels) -> float:
+    """Return the fraction of labels that the signs of the logits predict; a logit of 0 counts ½."""
     return float((np.sign(logits) * (2.0 * labels - 1) / 2 + 0.5).mean())
 
 
-def margin(logits: np.ndarray, labels: np.ndarray, weight_norm: float) -> float:
-    """Return the examples' mean signed distance from the decision boundary, in units of the inputs.
+def margin(logits: Vector, labels: Labels, weight_norm: float) -> float:
+    """Return the mean signed distance of the examples from the decision boundary.
 
-    That is the mean of t_n (w·x_n + b)/‖w‖ with t_n = ±1; negative for those on the wrong side.
-    `weight_norm` is the norm of the weights without the bias. Without weights it is 0.
+    It is the mean of t_n (w·x_n + b)/‖w‖ with t_n = ±1, in units of the inputs. Misclassified
+    examples count negatively.
+
+    Parameters
+    ----------
+    logits
+        w·x_n + b, shape (N,).
+    labels
+        0 or 1, shape (N,).
+    weight_norm
+        ‖w‖ without the bias. If it is 0, so is the margin.
     """
     return float(((2.0 * labels - 1) * logits).mean() / weight_norm) if weight_norm else 0.0

@@ -1,6 +1,6 @@
-"""Part I of the paper: logistic regression on two classes, swept over the prior's precision.
+"""Part I of the paper: logistic regression on two classes for a range of prior precisions.
 
-The data behind figures 1 and 2. One row of the result is one (seed, label noise, prior precision).
+Figures 1 and 2 show its results, which have one row per seed, label noise and prior precision.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,26 +31,35 @@ def sweep_evidence(
     spec: EvidenceSpec,
     progress: Callable[[float], None] = lambda fits: None,
 ) -> pa.Table:
-    """Fit every combination of seed, label noise and prior precision.
+    """Fit a model for every combination of seed, label noise and prior precision.
 
-    `progress` is called with the number of fits made since its last call.
+    The statistics of preprocessing are those of the drawn training images, not of the whole
+    training split. The model thus uses nothing but its N examples, and the test images stay unseen
+    whichever pool they come from.
 
-    The inputs' statistics (preprocessing) are those of the drawn training images, not of the whole
-    training split: the model then knows nothing that its N examples do not tell, and the test
-    images stay unseen whichever pool they come from.
+    Parameters
+    ----------
+    dataset
+        The data set that images are drawn from.
+    spec
+        The classes, sizes and values of the sweep.
+    progress
+        Is called with the number of fits since its last call.
 
     Returns
     -------
     pyarrow.Table
-        As `schemas.EVIDENCE`. ``n_parameters`` is P, one weight for each input and the bias;
-        ``weight_norm`` leaves out the bias, as the margin does.
+        Columns as in `noisescale.results.schemas.EVIDENCE`. ``n_parameters`` is P, one weight per
+        input and the bias; ``weight_norm`` is that of the weights without the bias.
 
     Raises
     ------
     DataError
         The pool has too few images of a class.
+    NoisescaleError
+        The minimum of a cost is not found.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for seed in spec.seeds:
         drawn = preprocess(draw_two_classes(dataset, spec, seed), spec.preprocessing)
         design = laplace.design_matrix(drawn.X_train)
@@ -60,12 +70,12 @@ def sweep_evidence(
         for label_noise in spec.label_noise:
             labels = noisy_labels(seed, drawn.y_train, label_noise, 2, TRAIN_NOISE)
             test_labels = noisy_labels(seed, drawn.y_test, label_noise, 2, TEST_NOISE)
-            block = []
+            fits: list[dict[str, Any]] = []
             for minimum in laplace.minima_over_priors(design, labels, spec.prior_precision):
                 logits, test_logits = design @ minimum.weights, test_design @ minimum.weights
                 weight_norm = float(np.linalg.norm((basis @ minimum.weights)[:-1]))
                 ratio = laplace.log_evidence_ratio(minimum, len(labels))
-                block.append(
+                fits.append(
                     {
                         "dataset": dataset.name,
                         "preprocessing": spec.preprocessing,
@@ -90,14 +100,25 @@ def sweep_evidence(
                     }
                 )
                 progress(1)
-            rows += reversed(block)
+            rows += reversed(fits)
     return pa.Table.from_pylist(rows, schema=EVIDENCE)
 
 
 def draw_two_classes(dataset: Dataset, spec: EvidenceSpec, seed: int) -> Dataset:
-    """Return disjoint training and test images of two classes, half of each class, relabelled 0, 1.
+    """Draw disjoint training and test images of two classes, half of each class.
 
-    A larger training set of the same seed holds the smaller one; the test images stay the same.
+    The smaller of two training sets of the same seed is a subset of the larger one; the test images
+    do not depend on the size of the training set.
+
+    Returns
+    -------
+    Dataset
+        With labels 0 and 1 for the first and the second of the classes.
+
+    Raises
+    ------
+    DataError
+        The pool has too few images of a class.
     """
     X, y = dataset.X_train, dataset.y_train
     if spec.pool == "all":
@@ -126,18 +147,26 @@ def draw_two_classes(dataset: Dataset, spec: EvidenceSpec, seed: int) -> Dataset
 
 
 def evidence_stage(study_path: Path, data_path: Path, output: Path) -> None:
-    """Run a study's sweep and write ``evidence.parquet``.
+    """Run a study's sweep of prior precisions and write ``evidence.parquet``.
 
     Parameters
     ----------
     study_path
-        A resolved study, as `Study.to_json` writes it.
+        The resolved study as JSON.
     data_path
-        What `data.prepare` wrote.
+        The prepared data set, see `noisescale.data.prepare.prepare_dataset`.
+    output
+        The table.
+
+    Raises
+    ------
+    NoisescaleError
+        The study has no sweep, a file cannot be read or written, the pool has too few images, or
+        the minimum of a cost is not found.
     """
     study = Study.read(study_path)
     if study.evidence is None:
-        raise NoisescaleError("experiments.evidence: null; expected a block, there is no sweep")
+        raise NoisescaleError("experiments.evidence: null; expected a block with a sweep")
     dataset = load_dataset(data_path)
     began = time.perf_counter()
     spec = study.evidence

@@ -172,14 +172,15 @@ class Plan:
         if not path.exists():
             return None
         from noisescale.data.dataset import read_dataset_metadata
-        from noisescale.storage.digests import sha256
+        from noisescale.data.sources import source_digest
 
         try:
             meta = read_dataset_metadata(path)
-            source = sha256(spec.path) if spec.path else None
-        except (DataError, OSError):
+        except DataError:
             return None
-        same = meta["name"] == spec.name and meta["source"] == source
+        # None where a source is absent now, or is embedded in a library.
+        sources = {meta["source"], source_digest(spec)} - {None}
+        same = meta["name"] == spec.name and len(sources) <= 1
         return meta["digest"] if same else None
 
 
