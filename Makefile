@@ -33,7 +33,7 @@ benchmark: $(READY)
 	python -m benchmarks
 
 reliability: $(READY)
-	python -m reliability --markdown docs/reliability.md
+	PYTHONPATH=tests python -m faults --markdown docs/reliability.md
 
 gpu: $(READY)
 	python -m pytest -m gpu

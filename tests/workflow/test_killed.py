@@ -8,9 +8,8 @@ import sys
 import time
 
 import pyarrow.parquet as pq
+from faults.study import Study
 from helpers.tiny_workflow import RUNS, Workflow
-
-from reliability.study import Study
 
 TARGET = "results/tiny/runs.parquet"
 

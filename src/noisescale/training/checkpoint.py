@@ -37,7 +37,7 @@ from noisescale.training.state import Checkpointer, StackState
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN = 45.0
+SECONDS_BETWEEN = float(os.environ.get("NOISESCALE_CHECKPOINT_SECONDS", "45"))
 """Time between two writes; or ten times what a write takes, if that is longer."""
 
 _FORMAT = 3

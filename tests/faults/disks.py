@@ -1,4 +1,4 @@
-"""Disks that are full or read-only. They need root, and Linux."""
+"""Disks that are full or read-only; these faults need root and Linux."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from reliability.outcome import Outcome
-from reliability.study import RUNS, Study, refused
+from faults.outcome import Outcome
+from faults.study import RUNS, Study, refused
 
 AMPLE = "size=256m"
 
 
 def possible() -> bool:
-    """Return whether disks can be mounted here."""
+    """Return whether this process may mount file systems."""
     return hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount") is not None
 
 
 @contextmanager
-def disk(place: Path, options: str = AMPLE) -> Iterator[None]:
-    """Have a disk of its own in a folder."""
+def mounted(place: Path, options: str = AMPLE) -> Iterator[None]:
+    """Mount a file system in memory on a folder."""
     place.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
     try:
@@ -33,27 +33,27 @@ def disk(place: Path, options: str = AMPLE) -> Iterator[None]:
 
 
 def remount(place: Path, options: str) -> None:
-    """Change a disk's size, or whether it may be written to."""
+    """Change the size of a disk, or whether it is writable."""
     subprocess.run(["mount", "-o", f"remount,{options}", place], check=True)
 
 
 def full(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Let the disk of the results fill up; make it larger after the refusal.
+    """Let the disk of the results fill up; enlarge it after the refusal.
 
-    Every other time only the runs are wanted, so that it is in their midst that there is no room.
+    Every other time only the runs are requested, so that the disk fills up during the training.
     """
     outcome = Outcome()
     for number in range(tries):
         study = Study.fresh(folder / f"{number}")
         place = study.folder / "results"
-        target, most = (RUNS, 300) if number % 2 else ("all", 1500)
-        with disk(place, f"size={random.randrange(40, most)}k"):
+        target, max_size = (RUNS, 300) if number % 2 else ("all", 1500)
+        with mounted(place, f"size={random.randrange(40, max_size)}k"):
             call = study(target)
             line = refused(call)
             if call.status and "No space left" not in line:
                 outcome.failed(call.text[-3000:])
                 continue
-            outcome.said = line or outcome.said
+            outcome.message = line or outcome.message
             remount(place, AMPLE)
             study(target)
             outcome.count(study, undisturbed, only_runs=target == RUNS)
@@ -61,18 +61,18 @@ def full(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcom
 
 
 def read_only(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Forbid writing to all results, or those of the training; allow it after the refusal."""
+    """Make all results, or those of the training, read-only until after the refusal."""
     outcome = Outcome()
     for number in range(tries):
         study = Study.fresh(folder / f"{number}")
         place = study.results / "runs" if number % 2 else study.folder / "results"
-        with disk(place):
+        with mounted(place):
             remount(place, "ro")
             line = refused(study(RUNS))
             if "cannot be written" not in line:
                 outcome.failed(line or "not refused")
                 continue
-            outcome.said = line
+            outcome.message = line
             remount(place, "rw")
             study(RUNS)
             outcome.count(study, undisturbed, only_runs=True)

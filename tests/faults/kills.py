@@ -1,4 +1,4 @@
-"""Processes that are killed, at random moments."""
+"""Processes that are killed at random times."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from reliability.outcome import Outcome
-from reliability.study import RUNS, Study, kill, rows_finished
+from faults.outcome import Outcome
+from faults.study import RUNS, Study, kill, rows_finished
 
 TRAINING = 0.3
-"""About the share of a call that is training."""
-MOST = 0.6
-"""A share of a call that later ones, which go on from it, still have to do."""
-
+"""Approximate share of a call's time that is training."""
+LATEST = 0.6
+"""Latest time of a kill, as a share of a call's time, so that later calls still have work."""
 
 Attempt = Callable[[Study, int], bool]
-"""Start something in a study, given with its number, and kill it; False if it ended before."""
+"""Start a process in a study, given with its number, and kill it; False if it ended first."""
 
 
-def _killed(
+def _repeat(
     attempt: Attempt, undisturbed: Study, folder: Path, tries: int, target: str | None = None
 ) -> Outcome:
-    """Attempt again and again until a study ends, or there are kills enough; and so with others."""
+    """Kill the processes of one study after another until there have been enough kills."""
     outcome, series = Outcome(), 0
     while outcome.tries < tries:
         study, kills, finished = Study.fresh(folder / f"{series}"), 0, 0
@@ -36,27 +35,27 @@ def _killed(
             earlier, finished = finished, rows_finished(study, undisturbed)
             if lost := max(0, earlier - finished):
                 outcome.rows_lost += lost
-                outcome.wrong.append(f"{lost} rows of finished runs are gone")
-        _until_done(study, undisturbed, kills, outcome, target)
+                outcome.failures.append(f"{lost} rows of finished runs are lost")
+        _finish(study, undisturbed, kills, outcome, target)
         series += 1
     return outcome
 
 
-def _until_done(
+def _finish(
     study: Study, undisturbed: Study, kills: int, outcome: Outcome, target: str | None
 ) -> None:
-    """Call once more, which has to succeed, and compare."""
+    """Call once more, which must succeed, and compare the results."""
     call = study(*([target] if target else []))
     if call.status:
-        outcome.wrong.append(call.text[-2000:])
+        outcome.failures.append(call.text[-2000:])
     outcome.count(study, undisturbed, kills, only_runs=target == RUNS)
-    outcome.wrong += [f"{path} is left" for path in study.results.rglob("*.checkpoint")]
+    outcome.failures += [f"{path} is left over" for path in study.results.rglob("*.checkpoint")]
     while study.training():
         time.sleep(0.1)
 
 
 def trainings(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Kill a training process; the next one goes on where it was."""
+    """Kill a training process; the next one resumes from its checkpoint."""
     runs = undisturbed.results / "runs"
     shards = [path.relative_to(runs).with_suffix("") for path in sorted(runs.rglob("*.parquet"))]
 
@@ -76,26 +75,26 @@ def trainings(undisturbed: Study, folder: Path, random: Random, tries: int) -> O
         training.wait()
         return True
 
-    return _killed(attempt, undisturbed, folder, tries, RUNS)
+    return _repeat(attempt, undisturbed, folder, tries, RUNS)
 
 
 def groups(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Kill Snakemake and all its jobs, from its start to the last figure."""
+    """Kill Snakemake and all its jobs, at any time from its start to the last figure."""
 
     def attempt(study: Study, series: int) -> bool:
         call = study.start()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            call.wait(random.uniform(0, MOST * undisturbed.seconds))
+            call.wait(random.uniform(0, LATEST * undisturbed.seconds))
             return False
         os.killpg(call.pid, signal.SIGKILL)
         call.wait()
         return True
 
-    return _killed(attempt, undisturbed, folder, tries)
+    return _repeat(attempt, undisturbed, folder, tries)
 
 
 def orphans(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Kill Snakemake alone; the next call starts while its training goes on."""
+    """Kill only Snakemake; the next call starts while its training job still runs."""
 
     def attempt(study: Study, series: int) -> bool:
         call = study.start(RUNS)
@@ -109,4 +108,4 @@ def orphans(undisturbed: Study, folder: Path, random: Random, tries: int) -> Out
         call.wait()
         return True
 
-    return _killed(attempt, undisturbed, folder, tries, RUNS)
+    return _repeat(attempt, undisturbed, folder, tries, RUNS)

@@ -1,4 +1,4 @@
-"""Other workflows beside this one, and clocks that are wrong."""
+"""Concurrent workflows, and wrong clocks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 from random import Random
 
-from reliability.outcome import Outcome
-from reliability.study import RUNS, Study, refused, wait
+from faults.outcome import Outcome
+from faults.study import RUNS, Study, refused, wait
 
 YEAR = 365 * 86400
 
 
 def two_at_once(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Call a second workflow on the same results, while the first is at work."""
+    """Start a second workflow on the same results while the first one runs."""
     outcome = Outcome()
     for number in range(tries):
         study = Study.fresh(folder / f"{number}")
@@ -28,13 +28,13 @@ def two_at_once(undisturbed: Study, folder: Path, random: Random, tries: int) ->
         if "works here" not in line or first.returncode:
             outcome.failed(line or "not refused")
             continue
-        outcome.said = line
+        outcome.message = line
         outcome.count(study, undisturbed, only_runs=True)
     return outcome
 
 
 def touched(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Move the times of all files into the past or the future: nothing is made again."""
+    """Move the times of all files into the past or the future: nothing is rebuilt."""
     outcome = Outcome()
     for number in range(tries):
         study = undisturbed.copied(folder / f"{number}")
@@ -51,10 +51,10 @@ def touched(undisturbed: Study, folder: Path, random: Random, tries: int) -> Out
 
 
 def clock_set_back(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Set the clock back by a year between the training and all that follows (libfaketime).
+    """Set the clock back by a year after the training (libfaketime).
 
-    Snakemake refuses files that are older than what they were made from, in a line that names the
-    clock; once that is right again, the study has to go on.
+    Snakemake refuses files that are older than their inputs, in a line that names the clock. Once
+    the clock is right again, the study must continue.
     """
     outcome = Outcome()
     for number in range(tries):
@@ -64,7 +64,7 @@ def clock_set_back(undisturbed: Study, folder: Path, random: Random, tries: int)
         call = study(LD_PRELOAD=str(library), FAKETIME="-1y", FAKETIME_DONT_FAKE_MONOTONIC="1")
         trained = call.trained
         if call.status and (skew := re.search(r"Output \S+ has older .* clock skew", call.text)):
-            outcome.said = skew[0]
+            outcome.message = skew[0]
             call = study()
         if call.status or trained or call.trained:
             outcome.failed(call.text[-2000:])
@@ -74,5 +74,5 @@ def clock_set_back(undisturbed: Study, folder: Path, random: Random, tries: int)
 
 
 def has_faketime() -> bool:
-    """Return whether clocks can be set back here, for one process (Debian's faketime)."""
+    """Return whether the clock of one process can be set back (Debian's faketime)."""
     return shutil.which("faketime") is not None

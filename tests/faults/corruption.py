@@ -1,4 +1,4 @@
-"""Files that are cut, have a bit flipped, or are another file altogether."""
+"""Files that are truncated, have a bit flipped, or are replaced by another file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from faults.outcome import Outcome
+from faults.study import RUNS, Study, refused
 from noisescale.data.dataset import load_dataset
-from reliability.outcome import Outcome
-from reliability.study import RUNS, Study, refused
 
-Harm = Callable[[Path, Random], None]
+Damage = Callable[[Path, Random], None]
 Fault = Callable[[Study, Path, Random, int], Outcome]
 
 
-def cut(path: Path, random: Random) -> None:
-    """Leave the first part of a file."""
+def truncate(path: Path, random: Random) -> None:
+    """Keep only the first part of a file."""
     content = path.read_bytes()
     path.write_bytes(content[: random.randrange(len(content))])
 
 
 def flip(path: Path, random: Random) -> None:
-    """Flip a bit, and leave the file's time as it was."""
+    """Flip a bit; the file keeps its modification time."""
     times = path.stat()
     content = bytearray(path.read_bytes())
     content[random.randrange(len(content))] ^= 1 << random.randrange(8)
@@ -34,15 +34,22 @@ def flip(path: Path, random: Random) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def exchange(path: Path, random: Random) -> None:
-    """Put a table of something else in the place of a file."""
+def replace(path: Path, random: Random) -> None:
+    """Replace a file by a table with another schema."""
     pq.write_table(pa.table({"a": [1, 2, 3]}), path)
 
 
-def of(pattern: str, *harms: Harm) -> Fault:
-    """Return the fault that the results that match a pattern are harmed in each of these ways.
+def damaged_results(pattern: str, *damages: Damage) -> Fault:
+    """Return a fault that damages results in each of these ways in turn.
 
-    The next call has to make them again; what it does not make has to be as it was.
+    The next call must rebuild the damaged file, and leave equal results.
+
+    Parameters
+    ----------
+    pattern
+        Glob pattern of the files, in the folder of results; one of them is drawn.
+    *damages
+        What is done to the file.
     """
 
     def fault(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
@@ -51,16 +58,16 @@ def of(pattern: str, *harms: Harm) -> Fault:
             study = undisturbed.copied(folder / f"{number}")
             path = random.choice(sorted(study.results.glob(pattern)))
             before = path.read_bytes()
-            harms[number % len(harms)](path, random)
+            damages[number % len(damages)](path, random)
             if path.read_bytes() == before:
                 continue
             checksum = Path(f"{path}.sha256")
-            wanted = checksum if checksum.exists() else path
-            call = study(str(wanted.relative_to(study.folder)), RUNS)
-            outcome.said = call_said(call.text, path)
-            # A bit may be flipped that carries nothing.
-            idle = call.nothing_to_be_done and not outcome.said.endswith("but sound; kept")
-            if call.status or idle or not outcome.said:
+            target = checksum if checksum.exists() else path
+            call = study(str(target.relative_to(study.folder)), RUNS)
+            outcome.message = message_about(call.text, path)
+            # The bit that was flipped may be one without meaning, such as padding.
+            idle = call.nothing_to_be_done and not outcome.message.endswith("but sound; kept")
+            if call.status or idle or not outcome.message:
                 outcome.failed(call.text[-2000:])
             else:
                 outcome.count(study, undisturbed)
@@ -69,51 +76,51 @@ def of(pattern: str, *harms: Harm) -> Fault:
     return fault
 
 
-def call_said(text: str, path: Path) -> str:
-    """Return the line with which a call says what is the matter with a file."""
+def message_about(text: str, path: Path) -> str:
+    """Return the first message of a call that names a file; empty if there is none."""
     lines = (line for line in text.splitlines() if line.startswith("noisescale"))
     return next((line for line in lines if path.name in line), "")
 
 
-def own_data(*harms: Harm) -> Fault:
-    """Return the fault that a user's own data are harmed, and put right after the refusal."""
+def damaged_user_data(*damages: Damage) -> Fault:
+    """Return a fault that damages the user's data set, and repairs it after the refusal."""
 
     def fault(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
         outcome = Outcome()
         study = Study.fresh(folder / "study")
-        own, prepared = study.folder / "mine.npz", study.results / "data.npz"
-        study.settings["dataset"] = {"name": "npz", "path": own.name}
+        user_file, prepared = study.folder / "mine.npz", study.results / "data.npz"
+        study.settings["dataset"] = {"name": "npz", "path": user_file.name}
         with np.load(undisturbed.results / "data.npz") as data:
-            sound = {name: data[name] for name in ("X_train", "y_train", "X_test", "y_test")}
-        np.savez(own, **sound)
+            arrays = {name: data[name] for name in ("X_train", "y_train", "X_test", "y_test")}
+        np.savez(user_file, **arrays)
         target = f"results/tiny/{prepared.name}"
         study(target)
-        content, expected = own.read_bytes(), load_dataset(prepared).digest
+        content, expected = user_file.read_bytes(), load_dataset(prepared).digest
         for number in range(tries):
             prepared.unlink()
-            harms[number % len(harms)](own, random)
+            damages[number % len(damages)](user_file, random)
             call = study(target)
-            own.write_bytes(content)
+            user_file.write_bytes(content)
             if call.status:
-                outcome.said = refused(call)
-                if own.name not in outcome.said or prepared.exists():
+                outcome.message = refused(call)
+                if user_file.name not in outcome.message or prepared.exists():
                     outcome.failed(call.text[-2000:])
                     continue
                 study(target)
-            # Else the harm was to bytes that mean nothing, such as a date.
+            # Otherwise the damage hit bytes without meaning, such as a date.
             outcome.tries += 1
             outcome.compare("data")
             if load_dataset(prepared).digest == expected:
                 outcome.survived += 1
             else:
-                outcome.wrong.append(f"{prepared} differs")
+                outcome.failures.append(f"{prepared} differs")
         return outcome
 
     return fault
 
 
-def not_a_number(path: Path, random: Random) -> None:
-    """Put NaN in the place of a pixel."""
+def insert_nan(path: Path, random: Random) -> None:
+    """Replace a pixel by NaN."""
     with np.load(path) as data:
         arrays = dict(data)
     for name in ("X_train", "X_test"):

@@ -1,4 +1,4 @@
-"""The study that faults are tried on, and how its results compare with the undisturbed ones."""
+"""The study that faults are injected into, and the comparison with its undisturbed results."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from tests.tiny_workflow import SETTINGS, Call, Workflow, copy_of_repository
+from helpers.tiny_workflow import SETTINGS, Call, Workflow, copy_of_repository
 
 from noisescale.errors import RecordError
 from noisescale.results import schemas
@@ -26,16 +26,17 @@ RUNS = "results/tiny/runs.parquet"
 TRAINING = copy.deepcopy(SETTINGS)
 TRAINING["base"] |= {"updates": 24000}
 TRAINING["experiments"]["generalization_gap"] = None
-"""Long enough to be killed in the midst of training, often."""
+"""Training takes long enough to be killed many times."""
+FREQUENT_CHECKPOINTS = {"NOISESCALE_CHECKPOINT_SECONDS": "1"}
 
 
 class Study(Workflow):
-    """The workflow in a folder of its own, with a checkpoint that is written every second.
+    """The workflow in a separate folder, with checkpoints that are written every second.
 
     Attributes
     ----------
     seconds
-        What the undisturbed study took: within this, the moments of faults are drawn.
+        Duration of the undisturbed study; the times of faults are drawn within it.
     """
 
     seconds = 0.0
@@ -44,45 +45,43 @@ class Study(Workflow):
     @classmethod
     def fresh(cls, folder: Path) -> Study:
         """Return the study before its first call."""
-        study = cls(copy_of_repository(folder), TRAINING)
-        study.edit(
-            "src/noisescale/training/checkpoint.py",
-            "SECONDS_BETWEEN = 45.0",
-            "SECONDS_BETWEEN = 1.0",
-        )
-        return study
+        return cls(copy_of_repository(folder), TRAINING)
+
+    def __call__(self, *arguments: str, **environment: str) -> Call:
+        """Run Snakemake, see `Workflow`."""
+        return super().__call__(*arguments, **FREQUENT_CHECKPOINTS, **environment)
 
     def copied(self, folder: Path) -> Study:
-        """Return a copy with all that has been made so far."""
+        """Return a copy of the study with its results so far."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Study(folder, self.settings)
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """Start Snakemake, as the first of a process group of its own."""
+        """Start Snakemake in a new process group."""
         self.write_settings()
         return self.start_python(*self.program, *arguments, *self.options)
 
     def start_python(self, *arguments: str) -> subprocess.Popen:
-        """Start Python with this folder's package."""
+        """Start Python with the package of this folder."""
         return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "src")},
+            env=os.environ | FREQUENT_CHECKPOINTS | {"PYTHONPATH": str(self.folder / "src")},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
     def training(self) -> list[int]:
-        """Return the processes that train in this folder."""
+        """Return the ids of the processes that train in this folder."""
         return [
             pid
             for pid, words in self._processes()
             if words[1:3] == ["-m", "noisescale"] and "train" in words
         ]
 
-    def end(self) -> None:
-        """Kill every process that still works in this folder."""
+    def kill_all(self) -> None:
+        """Kill every process that still runs in this folder."""
         for pid, _ in self._processes():
             kill(pid)
 
@@ -97,13 +96,13 @@ class Study(Workflow):
 
 
 def kill(pid: int) -> None:
-    """Kill a process, if it is still there."""
+    """Kill a process if it still exists."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
-def wait(condition, seconds: float = 300) -> bool:
-    """Wait until something is true; return whether it has become so."""
+def wait(condition: Callable[[], object], seconds: float = 300) -> bool:
+    """Wait until a condition holds; return whether it does."""
     until = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < until:
         time.sleep(0.02)
@@ -111,9 +110,9 @@ def wait(condition, seconds: float = 300) -> bool:
 
 
 def rows_finished(study: Study, undisturbed: Study) -> int:
-    """Return how many rows of the undisturbed table of runs a study has in shards and journals."""
+    """Return how many rows of the undisturbed table are in a study's shards and checkpoints."""
     finished = set()
-    # Journals first: a training that goes on meanwhile deletes its own when the shard is there.
+    # Checkpoints first: a training that still runs deletes its own once the shard is written.
     for path in study.results.glob("runs/**/*.checkpoint"):
         for meta, _ in checkpoint_contents(path):
             finished |= set(meta["runs"]) if meta["kind"] == "curves" else set()
@@ -124,7 +123,7 @@ def rows_finished(study: Study, undisturbed: Study) -> int:
 
 
 def rows_lost(study: Study, undisturbed: Study) -> int:
-    """Return how many rows of the undisturbed table of runs a study's lacks, or has otherwise."""
+    """Return how many rows of the undisturbed table of runs are missing or different."""
     expected = _table(undisturbed, "runs.parquet", schemas.RUNS).to_pylist()
     try:
         found = _table(study, "runs.parquet", schemas.RUNS).to_pylist()
@@ -135,7 +134,7 @@ def rows_lost(study: Study, undisturbed: Study) -> int:
 
 
 def differences(study: Study, undisturbed: Study, only_runs: bool = False) -> list[str]:
-    """Return which results are not those of the undisturbed study."""
+    """Return the names of results that differ from those of the undisturbed study."""
     tables = {"runs.parquet": schemas.RUNS}
     files: list[Path] = []
     if not only_runs:
@@ -167,7 +166,7 @@ def _table(study: Study, name: str, schema: pa.Schema) -> pa.Table:
 
 
 def refused(call: Call) -> str:
-    """Return the one line with which a call was refused; empty where it was not, or not clearly."""
+    """Return the error line of a call; empty if it succeeded or ended in a traceback."""
     if call.status == 0 or "Traceback" in call.text:
         return ""
     lines = [

@@ -1,1 +1,0 @@
-"""Faults, injected into the real workflow, and what becomes of them."""

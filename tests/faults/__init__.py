@@ -1,0 +1,1 @@
+"""Inject faults into the real workflow and verify its results (``make reliability``)."""
