@@ -1,4 +1,4 @@
-"""The engine against its peers and against the machine: ``python -m benchmarks --help``."""
+"""Compare the engine with its peers and the machine's limits: ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-from noisescale.environment import settle_environment
-
-settle_environment()
-# XLA would take most of a GPU's memory at once.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import pandas as pd
 import torch
@@ -32,14 +26,14 @@ FOLDER = Path("results/benchmark")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, print a table, write Parquet, a plot, and on demand Markdown."""
+    """Measure, print a table, and write it as Parquet, as a plot, and optionally as Markdown."""
     options = parse(arguments)
     if options.device == "cpu" and hasattr(os, "sched_setaffinity"):
-        # Every contender has one core, as a run of a study has: XLA would take all.
+        # Every contender has one core, as a run of a study has; XLA would use all of them.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     prepare_torch(1)
-    chosen, absent = peers.available(options.contenders)
-    for line in absent:
+    chosen, unavailable = peers.available(options.contenders)
+    for line in unavailable:
         print(line, file=sys.stderr)
     cases = [
         Case(model, train_size, batch_size, momentum, stack or 1)
@@ -64,21 +58,21 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"stopped after {len(rows) // len(chosen)} of {len(cases)} cases", file=sys.stderr)
         if not rows:
             raise
-        options.markdown = None  # a page is of all that was asked for
+        options.markdown = None  # the page would be incomplete
     table = pd.DataFrame(rows)
     device = device_name(options.device)
     print(rendering.text(table))
     rendering.write(table, FOLDER, device)
     if options.markdown:
-        said = " ".join(sys.argv[1:] if arguments is None else arguments)
+        command_line = " ".join(sys.argv[1:] if arguments is None else arguments)
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text(rendering.markdown(table, device, options.rounds, said))
+        options.markdown.write_text(rendering.markdown(table, device, options.rounds, command_line))
 
 
 def measured(
     cases: list[Case], chosen: list[type[peers.Contender]], options: argparse.Namespace
 ) -> Iterator[list[dict]]:
-    """Yield the rows of cases that differ in their stacks alone."""
+    """Yield the rows of cases that differ only in the size of their stacks."""
     done = 0
     for _, of_shape in itertools.groupby(cases, key=lambda case: (case.model, case.train_size)):
         shaped = list(of_shape)
@@ -97,22 +91,29 @@ def measured(
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Return the options, with defaults that fit the device."""
+    """Return the options, with defaults for the device."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--device", choices=["cpu", "cuda"], help="by default a GPU if there is")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="default: a GPU if there is one")
     parser.add_argument("--models", nargs="+", default=["784-800-10", "64-100-10"])
     parser.add_argument("--train-sizes", nargs="+", type=int, default=[1000, 10_000])
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=BATCH_SIZES)
     parser.add_argument("--momenta", nargs="+", type=float, default=[0.0, 0.9])
     parser.add_argument(
-        "--stacks", nargs="+", type=int, help="networks trained at once; on a CPU as in a study"
+        "--stacks",
+        nargs="+",
+        type=int,
+        help="networks trained at once; default on a CPU: as in a study",
     )
     names = [contender.name.split()[0] for contender in peers.CONTENDERS]
     parser.add_argument("--contenders", nargs="+", choices=names)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.25, help="of each timing, about")
+    parser.add_argument(
+        "--seconds", type=float, default=0.25, help="approximate time of each measurement"
+    )
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
-    parser.add_argument("--quick", action="store_true", help="less of everything, in two minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer cases and rounds, in two minutes"
+    )
     options = parser.parse_args(arguments)
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     options.stacks = options.stacks or ([1, 8, 64, 512] if options.device == "cuda" else [None])

@@ -1,4 +1,4 @@
-"""What is measured: a network, its data, its batch size, momentum, and how many at once."""
+"""A benchmark case: network, data, batch size, momentum, and number of networks at once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from noisescale.training.shuffling import permutations
 
 LEARNING_RATE = 0.01
 SEEDS = 10
-"""Networks of a stack share their seeds, as the settings of a study do."""
+"""Number of different seeds in a stack; a study, too, trains each seed at many settings."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A training to be timed. Every contender makes the same updates of the same networks.
+    """A training that is timed. Every contender makes the same updates of the same networks.
 
     Attributes
     ----------
@@ -41,17 +41,17 @@ class Case:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Inputs, hidden units, classes."""
+        """Number of inputs, of hidden units in each layer, and of classes."""
         return [int(size) for size in self.model.split("-")]
 
     @property
     def shape(self) -> Shape:
-        """The sizes of the data set."""
+        """Sizes of the data set."""
         return Shape(self.sizes[0], self.sizes[-1], self.train_size, self.sizes[-1])
 
     @cached_property
     def runs(self) -> list[Run]:
-        """The same as runs of a study."""
+        """The networks as runs of a study."""
         run = Run(
             hidden="x".join(map(str, self.sizes[1:-1])),
             preprocessing="raw",
@@ -68,24 +68,24 @@ class Case:
 
     @property
     def seeds(self) -> list[int]:
-        """Each network's seed."""
+        """Seed of each network."""
         return [i % SEEDS for i in range(self.stack)]
 
     @cached_property
     def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and labels of the training set, which is that of all networks."""
+        """Inputs and labels of the training set, which all networks share."""
         draw = np.random.default_rng(0)
         x = draw.random((self.train_size, self.sizes[0]), dtype=np.float32)
         return x, draw.integers(self.sizes[-1], size=self.train_size)
 
     def initial(self, seed: int) -> list[np.ndarray]:
-        """Return the initial weights of a network, the bias in the last row."""
+        """Return the initial weights of each layer of a network, with the bias in the last row."""
         return initial_weights(seed, self.sizes)
 
     def orders(self, epoch: int, device: str = "cpu") -> torch.Tensor:
         """Return the indices of an epoch's minibatches, shape (updates, stack, batch_size).
 
-        As all contenders find the training set in the order in which the seed draws it.
+        They index the training set in the order in which the seed draws it.
         """
         updates = self.train_size // self.batch_size
         seeds = torch.arange(SEEDS, device=device)
@@ -95,20 +95,20 @@ class Case:
 
     @property
     def flops(self) -> float:
-        """Operations of an update: two products forward, and those back but to the inputs."""
+        """Operations of an update: the products of both passes, but no gradient of the inputs."""
         first = self.sizes[0] * self.sizes[1]
         rest = sum(a * b for a, b in zip(self.sizes[1:], self.sizes[2:], strict=False))
         return self.batch_size * (4 * first + 6 * rest)
 
     @property
     def bytes(self) -> float:
-        """Bytes that an update has to move: weights, and velocities, read and written."""
+        """Bytes that an update must move: weights and velocities, each read and written."""
         parameters = sum((a + 1) * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
         return 4 * parameters * (4 if self.momentum else 2)
 
 
-def made_up(shape: Shape, device: str) -> DeviceDataset:
-    """Return data of no meaning."""
+def random_dataset(shape: Shape, device: str) -> DeviceDataset:
+    """Return a data set of uniformly random inputs and labels."""
     draw = np.random.default_rng(0)
 
     def split(n: int) -> tuple[np.ndarray, np.ndarray]:

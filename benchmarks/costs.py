@@ -1,22 +1,20 @@
-"""Fit the constants of `noisescale.cost.estimate` to this machine: ``python -m benchmarks.costs``.
+"""Fit the constants of the cost model to this machine: ``python -m benchmarks.costs --help``.
 
-Times updates and evaluations of runs of many shapes on one core, and finds what each part of
-their work takes. Prints the constants, and how far the model is from each measurement.
+Times updates and evaluations of runs of many shapes on one core, and fits the time of each part of
+their work (`noisescale.models.work.Work`). Prints the constants, and the ratio of the model to each
+measurement.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import astuple
-
-from noisescale.environment import settle_environment
-
-settle_environment()
 
 import numpy as np
 from scipy.optimize import nnls
 
-from benchmarks.case import made_up
+from benchmarks.case import random_dataset
 from noisescale.cost.estimate import stack_size
 from noisescale.cost.machine_speed import REFERENCE_SECONDS, machine_speed
 from noisescale.models.registry import architecture_of
@@ -33,13 +31,16 @@ N_TEST = 2000
 REPEATS, SECONDS = 5, 0.05
 
 
-def main() -> None:
-    """Measure, fit, print."""
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, fit and print."""
+    argparse.ArgumentParser(prog="python -m benchmarks.costs", description=__doc__).parse_args(
+        arguments
+    )
     prepare_torch(1)
     rows = []
     for n_inputs, hidden, train_size in SHAPES:
         shape = Shape(n_inputs, 10, train_size, N_TEST)
-        data = made_up(shape, "cpu")
+        problem = random_dataset(shape, "cpu")
         for momentum in MOMENTA:
             for batch_size in BATCH_SIZES:
                 run = Run(
@@ -66,17 +67,17 @@ def main() -> None:
 
     seconds = np.array([measured for *_, measured in rows])
     work = np.array([astuple(work) for _, work, _ in rows])
-    # Relative errors count.
+    # Minimize relative errors.
     constants, _ = nnls(work / seconds[:, None], np.ones(len(rows)))
     for (name, *_), predicted, measured in zip(rows, work @ constants, seconds, strict=True):
-        print(f"{name:50s} {1e6 * measured:9.1f} us, model {predicted / measured:5.2f} of it")
+        print(f"{name:50s} {1e6 * measured:9.1f} us, model / measured {predicted / measured:5.2f}")
     print(f"Machine({', '.join(f'{value:.2g}' for value in constants)})")
     print(f"REFERENCE_SECONDS = {REFERENCE_SECONDS / machine_speed():.3g}")
 
 
-def measure(data: DeviceDataset, run: Run, size: int) -> tuple[float, float]:
-    """Return the best times of an update and of an evaluation of a stack, in seconds."""
-    training = StackTraining(data, [run] * size)
+def measure(problem: DeviceDataset, run: Run, size: int) -> tuple[float, float]:
+    """Return the shortest times of an update and of an evaluation of a stack, in seconds."""
+    training = StackTraining(problem, [run] * size)
     n = 16
     best = [float("inf"), float("inf")]
     while True:

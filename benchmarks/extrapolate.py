@@ -1,10 +1,7 @@
-"""How long a whole study would take on this machine, extrapolated from a part of it.
+"""Extrapolate the time of a study from a part of it: ``python -m benchmarks.extrapolate --help``.
 
-Usage: ``python -m benchmarks.extrapolate --help``.
-
-Trains every n-th of a study's stacks, in the order of their sizes and costs, for two shares of
-their updates, on made-up data of the size of the real ones; and, on a GPU, records what its time
-goes to.
+Trains every n-th stack of a study, in the order of their sizes and costs, for two shares of their
+updates, on random data of the size of the real data. On a GPU, also profiles its kernels.
 """
 
 from __future__ import annotations
@@ -18,14 +15,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from noisescale.environment import settle_environment
-
-settle_environment()
-
 import torch
 
-from benchmarks.case import made_up
-from benchmarks.rendering import made
+from benchmarks.case import random_dataset
+from benchmarks.rendering import provenance_line
 from noisescale.cost.estimate import training_seconds
 from noisescale.cost.machine_speed import speed
 from noisescale.planning.plan import Plan
@@ -42,27 +35,27 @@ from noisescale.training.state import Checkpointer
 from noisescale.training.torch_settings import prepare_torch
 
 SHARES = (0.04, 0.12)
-"""Of a stack's updates: between the two, what a stack takes once, such as its set-up, is lost."""
+"""Of a stack's updates; the difference does not contain what a stack takes once, such as set-up."""
 PROFILED_UPDATES = 64
 KINDS = {
     "products": "gemm|gemv|cutlass",
     "gathers": "gather|index|scatter",
     "passes": "elementwise|memcpy|memset|reduce",
 }
-"""Kinds of a GPU's kernels, by words in their names; of several, the first."""
+"""Kinds of GPU kernels, by patterns of their names; the first match counts."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some stacks of a study.
+    """A sample of the stacks of a study.
 
     Attributes
     ----------
     stacks : list of list of Run
     scale
-        The cost of the whole over that of these, by `noisescale.cost.estimate`.
+        Cost of the whole study over that of these stacks, by `noisescale.cost.estimate`.
     forecast
-        Seconds that the whole takes, by `noisescale.cost.estimate`.
+        Predicted seconds of the whole study, by `noisescale.cost.estimate`.
     """
 
     stacks: list[list[Run]]
@@ -71,7 +64,7 @@ class Part:
 
 
 def part(plan: Plan, every: int, device: str) -> Part:
-    """Return every n-th stack of a study, in the order of their sizes and costs."""
+    """Return every n-th stack of a study, in the order of sizes and costs."""
     per_decade = plan.study.evaluations_per_decade
 
     def seconds(stack: list[Run]) -> float:
@@ -87,7 +80,7 @@ def part(plan: Plan, every: int, device: str) -> Part:
 def seconds_of(
     stacks: list[list[Run]], share: float, data: DeviceDataset, per_decade: int, at_once: int
 ) -> float:
-    """Return how long stacks take for a share of their updates."""
+    """Return the seconds that stacks take for a share of their updates."""
     cut = [[replace(run, updates=round(share * run.updates)) for run in stack] for stack in stacks]
 
     def begin(stack: list[Run]) -> TrainingLoop:
@@ -99,8 +92,8 @@ def seconds_of(
     return time.perf_counter() - started
 
 
-def profile(stacks: list[list[Run]], data: DeviceDataset) -> dict[str, float]:
-    """Return the seconds of a GPU's kernels in all updates of stacks, by kind."""
+def profile(stacks: list[list[Run]], problem: DeviceDataset) -> dict[str, float]:
+    """Return the seconds of GPU kernels, by kind, in all updates of the stacks."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as recording
 
@@ -123,23 +116,23 @@ def profile(stacks: list[list[Run]], data: DeviceDataset) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure; print a row for each precision, and add it to a JSON file."""
+    """Measure each precision; print the results as JSON, and optionally write them to a file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.extrapolate", description=__doc__)
-    parser.add_argument("--configfile", type=Path, default=Path("config.yaml"))
-    parser.add_argument("--every", type=int, default=6)
+    parser.add_argument("--configfile", type=Path, default=Path("config.yaml"), help="a study")
+    parser.add_argument("--every", type=int, default=6, help="train every n-th stack")
     parser.add_argument("--device", choices=["cpu", "cuda"])
     parser.add_argument("--at-once", type=int, help="stacks in training at the same time")
     parser.add_argument("--precisions", nargs="+", default=["float32"])
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args(arguments)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     study = load_study(options.configfile)
     plan = Plan(study, Path())
     prepare_torch(1)
-    some, data = part(plan, options.every, device), made_up(plan.shape, device)
-    at_once = options.at_once or CONCURRENT_STACKS[device]
+    some, problem = part(plan, options.every, device), random_dataset(plan.shape, device)
+    at_once = options.at_once or AT_ONCE[device]
     result = {
-        "made": made("python -m benchmarks.extrapolate", device_name(device)),
+        "made": provenance_line("python -m benchmarks.extrapolate", device_name(device)),
         "study": study.name,
         "at_once": at_once,
         "runs": len(unique_runs(study)),

@@ -1,4 +1,4 @@
-"""Time contenders side by side: checked first, then in turns, the median of the rounds."""
+"""Verify contenders, then time them in turns; the result is the median of the rounds."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def compare(
     rounds: int,
     seconds: float,
 ) -> list[dict]:
-    """Return a row for each contender and case; the cases differ in their stacks alone.
+    """Return a row for each contender and case; the cases differ only in the size of their stacks.
 
-    Those that train one network at a time are timed with one, for all cases.
+    Contenders that train one network at a time are timed once, with one network, for all cases.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def compare(
         if (contender, mine) not in entries:
             training = contender(mine, device)
             check(training, mine)
-            entries[contender, mine] = training, enough(training, seconds), []
+            entries[contender, mine] = training, calibrate(training, seconds), []
     for _ in range(rounds):
         for training, n, times in entries.values():
             times.append(timed(training, n) / n)
@@ -69,8 +69,8 @@ def compare(
     return rows
 
 
-def enough(training: Contender, seconds: float) -> int:
-    """Return how many updates take about so many seconds; warm up caches, compilers, graphs."""
+def calibrate(training: Contender, seconds: float) -> int:
+    """Return the number of updates that take about ``seconds``, after a warm-up."""
     if training.warm_updates:
         timed(training, training.warm_updates)
     n, taken = CHECKED_UPDATES, 0.0
@@ -83,7 +83,7 @@ def enough(training: Contender, seconds: float) -> int:
 
 
 def check(training: Contender, case: Case) -> None:
-    """Raise an AssertionError unless a contender's first updates are those of the reference."""
+    """Raise an AssertionError unless a contender's first updates equal those of the reference."""
     training.prepare(CHECKED_UPDATES)
     training.advance(CHECKED_UPDATES)
     expected = reference(case, CHECKED_UPDATES)
@@ -94,7 +94,7 @@ def check(training: Contender, case: Case) -> None:
 
 
 def timed(training: Contender, updates: int) -> float:
-    """Return the seconds that some updates take."""
+    """Return the seconds that ``updates`` updates take."""
     training.prepare(updates)
     started = time.perf_counter()
     training.advance(updates)
@@ -102,9 +102,9 @@ def timed(training: Contender, updates: int) -> float:
 
 
 def ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """Return how many times ours is as fast as each peer, with a row for each case.
+    """Return the speed of our engine relative to each peer, with a row for each case.
 
-    By updates of all networks together per second.
+    Speed is the number of updates per second, summed over the networks.
     """
     case = ["model", "train_size", "momentum", "stack", "batch_size"]
     rates = table.pivot(index=case, columns="contender", values="updates_per_second")

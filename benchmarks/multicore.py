@@ -1,7 +1,7 @@
-"""All cores of a machine at once, a study and scripts: ``python -m benchmarks.multicore --help``.
+"""Compare a study with scripts on all cores: ``python -m benchmarks.multicore --help``.
 
-A study trains networks on every core, each with one thread. A script trains a network with all
-cores, as torch does unless it is told otherwise; whoever has many to train may start one for each.
+A study trains networks on every core, each with one thread. A script trains one network with all
+cores, which is the default of torch; to train many networks, one may start a script on each core.
 """
 
 from __future__ import annotations
@@ -19,17 +19,13 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from threading import BrokenBarrierError
 
-from noisescale.environment import settle_environment
-
-settle_environment()
-
 import numpy as np
 import pandas as pd
 
 from benchmarks import peers
 from benchmarks.case import Case
 from benchmarks.measure import check
-from benchmarks.rendering import made, rows
+from benchmarks.rendering import provenance_line, rows
 from noisescale.cost.estimate import stack_size
 from noisescale.training.torch_settings import prepare_torch
 
@@ -38,23 +34,23 @@ PEERS = (peers.Usual, peers.Indexed)
 
 
 class Team:
-    """Processes that train the same at the same time.
+    """Processes that train the same case at the same time.
 
     Parameters
     ----------
     contender
-        What each of them runs.
+        What each process runs.
     case
-        What it trains.
+        What each process trains.
     processes, threads
-        How many, and how many each.
+        Number of processes, and of threads in each.
     seconds
-        Of a timing, about.
+        Approximate time of a measurement.
 
     Raises
     ------
     RuntimeError
-        A process has ended, with an error of its own.
+        A process ended; its own error is on stderr.
     """
 
     def __init__(
@@ -78,7 +74,7 @@ class Team:
             there.close()
             self._pipes.append(here)
             self._processes.append(process)
-        # One number for all: none is to train alone at the end.
+        # The same number for all, so that no process trains while the others are idle.
         self._updates = 1
         try:
             while max(taken := self._ask()) < seconds / 2:
@@ -88,11 +84,11 @@ class Team:
         except RuntimeError:
             self.close()
             raise
-        self._made = processes * case.stack * self._updates
+        self._total_updates = processes * case.stack * self._updates
 
     def rate(self) -> float:
-        """Return how many updates of networks they make in a second, together."""
-        return self._made / max(self._ask())
+        """Return the updates per second, summed over all networks and processes."""
+        return self._total_updates / max(self._ask())
 
     def close(self) -> None:
         """End the processes."""
@@ -103,7 +99,7 @@ class Team:
             process.join()
 
     def _ask(self) -> list[float]:
-        """Return the seconds that each takes for some updates."""
+        """Return the seconds that each process takes for the current number of updates."""
         try:
             for pipe in self._pipes:
                 pipe.send(self._updates)
@@ -115,7 +111,7 @@ class Team:
                 left = [pipe for pipe in left if pipe not in ready]
             return [pipe.recv() for pipe in self._pipes]
         except (EOFError, OSError):
-            raise RuntimeError(f"{self._name}: a process has ended, see above") from None
+            raise RuntimeError(f"{self._name}: a process ended; see its error above") from None
 
 
 def _member(
@@ -137,14 +133,14 @@ def _member(
             training.advance(updates)
             pipe.send(time.perf_counter() - started)
     except (EOFError, OSError, KeyboardInterrupt, BrokenBarrierError):
-        pass  # it is over
+        pass  # the parent process has closed the team
     except BaseException:
         ready.abort()
         raise
 
 
 def compare(case: Case, cores: int, rounds: int, seconds: float) -> dict[str, str]:
-    """Return a row of the table: medians of rounds in turns."""
+    """Return a row of the table, with medians of rounds in turns."""
     stacked = replace(case, stack=stack_size(case.runs[0], case.shape, "cpu", 0))
     arrangements = {"study": (peers.Ours, stacked, cores, 1)}
     for peer in PEERS:
@@ -169,14 +165,16 @@ def compare(case: Case, cores: int, rounds: int, seconds: float) -> dict[str, st
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure; print a table as Markdown, and on demand write it."""
+    """Measure; print a table as Markdown, and optionally write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.multicore", description=__doc__)
     parser.add_argument("--models", nargs="+", default=["784-800-10", "64-100-10"])
     parser.add_argument("--train-sizes", nargs="+", type=int, default=[1000])
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=BATCH_SIZES)
     parser.add_argument("--momenta", nargs="+", type=float, default=[0.0, 0.9])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each timing, about")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="approximate time of each measurement"
+    )
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     options = parser.parse_args(arguments)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -190,25 +188,27 @@ def main(arguments: list[str] | None = None) -> None:
         if case.batch_size <= case.train_size:
             found.append(compare(case, cores, options.rounds, options.seconds))
             print(found[-1], file=sys.stderr)
-    said = " ".join(sys.argv[1:] if arguments is None else arguments)
-    text = page(found, cores, options.rounds, f"python -m benchmarks.multicore {said}".strip())
+    command_line = " ".join(sys.argv[1:] if arguments is None else arguments)
+    text = page(
+        found, cores, options.rounds, f"python -m benchmarks.multicore {command_line}".strip()
+    )
     print(text)
     if options.markdown:
         options.markdown.write_text(f"{text}\n")
 
 
 def page(found: list[dict[str, str]], cores: int, rounds: int, command: str) -> str:
-    """Return the table, with what, where and when."""
+    """Return the page: the table with its command, date, machine and versions."""
     return "\n".join(
         [
-            "# A study beside scripts, on all cores",
+            "# A study compared with scripts, on all cores",
             "",
-            made(command, f"{cores} cores"),
+            provenance_line(command, f"{cores} cores"),
             "",
-            f"Medians of {rounds} rounds in turns. *Updates per second*: of all networks of a "
-            f"study together, which trains on each core. *×*: how many times those of a script "
-            f"that trains one network with {cores} threads, and of {cores} scripts with one each, "
-            "at the same time. [What they are, and how they are timed](README.md).",
+            f"Medians of {rounds} rounds in turns. *Updates per second*: the sum over all networks "
+            "of a study, which trains on every core. *×*: the ratio to those of one script that "
+            f"trains a network with {cores} threads, and to the sum of {cores} scripts with one "
+            "thread each. [What the scripts are, and how they are timed](README.md).",
             "",
             *rows(pd.DataFrame(found)),
         ]

@@ -1,9 +1,10 @@
-"""Ways to train the networks of a case. Each class has a `name`, `advance` and `weights`."""
+"""The contenders: different ways to train the networks of a case."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -20,33 +21,33 @@ from noisescale.training.stack_training import StackTraining
 
 
 class Contender(Protocol):
-    """A training in progress, of all networks of a case."""
+    """A training of all networks of a case, in progress."""
 
     name: str
     stacks: bool
     """Whether it trains several networks at once."""
     warm_updates: int = 0
-    """Updates in which it still sets itself up."""
+    """Updates before it reaches its full speed."""
 
     def __init__(self, case: Case, device: str) -> None: ...
 
     def prepare(self, updates: int) -> None:
-        """Draw the minibatches of the next updates, if that is not part of what is timed."""
+        """Draw the minibatches of the next updates, unless drawing is part of what is timed."""
 
     def advance(self, updates: int) -> None:
-        """Make updates of every network, and wait until they are made."""
+        """Update every network, and wait until the updates are finished."""
 
     def weights(self) -> list[np.ndarray]:
-        """Return the layers of the first network, the bias in the last row."""
+        """Return the layers of the first network, with the bias in the last row."""
 
 
 class Ours(Contender):
-    """What a study runs: `noisescale.training.stack_training.StackTraining`."""
+    """Our engine, as in a study: `noisescale.training.stack_training.StackTraining`."""
 
     name, stacks = "ours", True
 
     def __init__(self, case: Case, device: str) -> None:
-        # On a GPU, blocks of each length are recorded as they come for the second time.
+        # On a GPU, the CUDA graph of a block length is captured at its second occurrence.
         self.warm_updates = 2000 if device == "cuda" else 0
         data = Dataset("random", *case.data, *case.data, case.sizes[-1], digest="")
         self.stream = torch.cuda.Stream() if device == "cuda" else None
@@ -91,7 +92,7 @@ def _members(case: Case, seed: int) -> np.ndarray:
 
 
 class _Drawn(Contender):
-    """Has the indices of its minibatches drawn beforehand."""
+    """A contender whose minibatch indices are drawn before the timing."""
 
     case: Case
     device: str
@@ -111,13 +112,13 @@ class _Drawn(Contender):
         self.drawn = torch.cat(pieces)
 
     def take(self, updates: int) -> torch.Tensor:
-        """Return rows of the data, shape (updates, stack, batch_size)."""
+        """Return indices of the next minibatches, shape (updates, stack, batch_size)."""
         now, self.drawn = self.drawn[:updates], self.drawn[updates:]
         return now
 
 
 class _Loop(_Drawn):
-    """One network, module, loss and optimizer of torch; the minibatches are the subclass's."""
+    """One network with torch's module, loss and optimizer; subclasses provide the minibatches."""
 
     stacks = False
 
@@ -146,7 +147,7 @@ class _Loop(_Drawn):
 
 
 class Usual(_Loop):
-    """The loop of the tutorials: a DataLoader over a TensorDataset."""
+    """The loop of PyTorch's tutorials: a DataLoader over a TensorDataset."""
 
     name = "usual loop"
 
@@ -161,7 +162,7 @@ class Usual(_Loop):
             yield from torch.utils.data.DataLoader(dataset, self.case.batch_size, sampler=order)
 
     def prepare(self, updates: int) -> None:
-        """Draw nothing: that is the DataLoader's work."""
+        """Do nothing, because the DataLoader draws the minibatches."""
 
     def minibatches(self, updates: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
         for x, y in itertools.islice(self.batches, updates):
@@ -169,7 +170,7 @@ class Usual(_Loop):
 
 
 class Indexed(_Loop):
-    """The better loop: the data on the device, minibatches by index."""
+    """A faster loop: data on the device, minibatches by index."""
 
     name = "indexed loop"
 
@@ -179,7 +180,7 @@ class Indexed(_Loop):
 
 
 class Functional(_Drawn):
-    """torch.func: the gradients of a stack of modules by vmap of grad; updates in place."""
+    """torch.func: gradients of a stack of modules by vmap of grad; updates in place."""
 
     name, stacks = "torch.func", True
 
@@ -226,7 +227,7 @@ class Jax(_Drawn):
         import jax
         import jax.numpy as jnp
 
-        # Of float32, as all others; by default, JAX takes shorter factors on a GPU.
+        # float32 as in the others; on a GPU, JAX uses lower precision by default.
         jax.config.update("jax_default_matmul_precision", "highest")
         super().__init__(case, device)
         x, y = jnp.asarray(case.data[0]), jnp.asarray(case.data[1])
@@ -259,7 +260,7 @@ class Jax(_Drawn):
         import jax
         import jax.numpy as jnp
 
-        # One program for all updates, whatever the ends of epochs: each length is compiled anew.
+        # One program for all updates, across epochs: JAX compiles one for each length.
         super().prepare(updates)
         self.index = jax.block_until_ready(jnp.asarray(self.take(updates).cpu().numpy()))
 
@@ -277,19 +278,16 @@ CONTENDERS: list[type[Contender]] = [Ours, Usual, Indexed, Functional, Jax]
 
 
 def available(names: list[str] | None = None) -> tuple[list[type[Contender]], list[str]]:
-    """Return the contenders that can run here, and a line for each that cannot."""
+    """Return the contenders that can run here, and a message for each that cannot."""
     chosen = [c for c in CONTENDERS if names is None or c.name.split()[0] in names]
-    try:
-        import jax  # noqa: F401
-    except ImportError:
-        if Jax in chosen:
-            chosen.remove(Jax)
-            return chosen, ["jax scan: JAX is not installed; pip install -e '.[benchmark]'"]
+    if Jax in chosen and find_spec("jax") is None:
+        chosen.remove(Jax)
+        return chosen, ["jax scan: JAX is not installed; pip install -e '.[benchmark]'"]
     return chosen, []
 
 
 def reference(case: Case, updates: int) -> list[np.ndarray]:
-    """Return the first network's layers after some updates, by float64 NumPy alone."""
+    """Return the first network's layers after ``updates`` updates, computed in float64 NumPy."""
     members = _members(case, 0)
     x, y = case.data[0][members].astype(np.float64), case.data[1][members]
     w = [layer.astype(np.float64) for layer in case.initial(0)]

@@ -1,8 +1,8 @@
-"""How a plan grows with its study: ``python -m benchmarks.planning --help``.
+"""Measure how planning scales with a study: ``python -m benchmarks.planning --help``.
 
-Calls the real workflow (`snakemake -n`) on the default study with more and more seeds, on no
-results, on half of them and on all; a job as a cluster starts it; and the two stages that take all
-runs at once, on made-up learning curves.
+Runs the real workflow (`snakemake -n`) on the default study with more and more seeds: without
+results, with half of them, and with all; then the planning of a single job as on a cluster, and the
+two stages that read all runs at once, on synthetic learning curves.
 """
 
 from __future__ import annotations
@@ -18,63 +18,63 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from benchmarks.rendering import made, rows
+from benchmarks.rendering import provenance_line, rows
 from benchmarks.resource_usage import Usage, usage
-from benchmarks.synthetic_study import REPOSITORY, Grown
+from benchmarks.synthetic_study import REPOSITORY, SyntheticStudy
 from noisescale.storage.files import write_text
 
 SIZES = [(10**3, 10), (10**4, 10), (10**5, 10), (10**5, 1), (3 * 10**5, 10), (10**6, 10)]
 """Runs, and seeds per shard."""
-GATHERED = [10**4, 10**5]
-"""Runs to be collected."""
+COLLECTED = [10**4, 10**5]
+"""Numbers of runs for the stages that read all runs."""
 
 TOUCH = (
     "import sys, snakemake.cli, snakemake.executors.touch as touch;"
     "touch.Executor.SLEEPING_TIME = 0; sys.exit(snakemake.cli.main())"
 )
-"""``snakemake --touch`` without its rest of a tenth of a second after each file."""
+"""``snakemake --touch`` without its pause of 0.1 s after each file."""
 
-OF_A_CLUSTER = [
+CLUSTER_JOB = [
     *("--allowed-rules", "train", "--force", "--target-files-omit-workdir-adjustment"),
     *("--max-inventory-time", "0", "--retries", "0", "--no-hooks", "--nolock"),
     *("--ignore-incomplete", "--mode", "remote"),
 ]
-"""How Snakemake's executors for clusters have a job planned, where it is to run."""
+"""Options with which Snakemake's cluster executors start a job on its node."""
 
 
 BEGIN, END = "<!-- measured: python -m benchmarks.planning -->", "<!-- end of the measured part -->"
 
 
-def workflow(grown: Grown) -> list[str]:
-    """Return the options of Snakemake that every call on a study has."""
+def workflow(synthetic: SyntheticStudy) -> list[str]:
+    """Return the options of Snakemake for a study."""
     return [
-        *("--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(grown.folder)),
-        *("--configfile", str(grown.config)),
+        *("--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(synthetic.folder)),
+        *("--configfile", str(synthetic.config)),
     ]
 
 
 def planning(n_runs: int, seeds_per_shard: int, folder: Path, rounds: int) -> dict[str, str]:
-    """Return a row of the table on planning."""
-    grown = Grown(n_runs, seeds_per_shard, folder)
-    plan = ["-m", "snakemake", *workflow(grown), "--cores", "2", "--dry-run"]
-    shards = list(grown.plan.shards)
+    """Return a row of the table about planning."""
+    synthetic = SyntheticStudy(n_runs, seeds_per_shard, folder)
+    plan = ["-m", "snakemake", *workflow(synthetic), "--cores", "2", "--dry-run"]
+    shards = list(synthetic.plan.shards)
 
     absent = usage(*plan, rounds=rounds)
-    job = [f"train:shard={shards[-1]}", *OF_A_CLUSTER, "--cores", "1", "--dry-run"]
-    remote = usage("-m", "snakemake", *workflow(grown), "--target-jobs", *job, rounds=rounds)
-    grown.write_results(curves=False)
-    # As if Snakemake had made them: it then also compares all that it has written down of each.
+    job = [f"train:shard={shards[-1]}", *CLUSTER_JOB, "--cores", "1", "--dry-run"]
+    remote = usage("-m", "snakemake", *workflow(synthetic), "--target-jobs", *job, rounds=rounds)
+    synthetic.write_results(curves=False)
+    # As if Snakemake had made them, so that it also compares its records of each file.
     touch = ["--touch", "--forceall", "--until", "train", "--cores", "1"]
-    usage("-c", TOUCH, *workflow(grown), *touch)
+    usage("-c", TOUCH, *workflow(synthetic), *touch)
     there = usage(*plan, rounds=rounds)
     for shard in shards[::2]:
-        grown.plan.shard_path(shard).unlink()
+        synthetic.plan.shard_path(shard).unlink()
     half = usage(*plan, rounds=rounds)
 
-    assert "0 to train" in there.said and jobs(there) < 15, there.said
-    assert jobs(half) - jobs(there) == -(-len(shards) // 2), half.said
+    assert "0 to train" in there.output and jobs(there) < 15, there.output
+    assert jobs(half) - jobs(there) == -(-len(shards) // 2), half.output
     return {
-        "runs": f"{grown.n_runs:,}",
+        "runs": f"{synthetic.n_runs:,}",
         "seeds per shard": f"{seeds_per_shard}",
         "jobs": f"{jobs(absent):,}",
         "no results": absent.seconds,
@@ -87,15 +87,15 @@ def planning(n_runs: int, seeds_per_shard: int, folder: Path, rounds: int) -> di
 
 
 def jobs(planned: Usage) -> int:
-    """Return how many jobs Snakemake said it would run."""
-    return int(re.search(r"^total +(\d+)$", planned.said, re.MULTILINE)[1])
+    """Return the number of jobs that Snakemake reported."""
+    return int(re.search(r"^total +(\d+)$", planned.output, re.MULTILINE)[1])
 
 
-def gathering(n_runs: int, folder: Path) -> dict[str, str]:
-    """Return a row of the table on what takes all runs at once."""
-    grown = Grown(n_runs, 10, folder)
-    grown.write_results(curves=True)
-    results = grown.plan.folder
+def collecting(n_runs: int, folder: Path) -> dict[str, str]:
+    """Return a row of the table about the stages that read all runs at once."""
+    synthetic = SyntheticStudy(n_runs, 10, folder)
+    synthetic.write_results(curves=True)
+    results = synthetic.plan.folder
     study = ["--study", str(results / "study.json")]
     runs = str(results / "runs.parquet")
     stage = ["-m", "noisescale"]
@@ -103,9 +103,9 @@ def gathering(n_runs: int, folder: Path) -> dict[str, str]:
     laws = str(results / "scaling_laws.json")
     scaling = usage(*stage, "scaling", *study, "--runs", runs, "--output", laws)
     return {
-        "runs": f"{grown.n_runs:,}",
+        "runs": f"{synthetic.n_runs:,}",
         "rows": f"{pq.read_metadata(runs).num_rows:,}",
-        "shards": f"{len(grown.plan.shards):,}",
+        "shards": f"{len(synthetic.plan.shards):,}",
         "MB on disk": f"{Path(runs).stat().st_size / 1e6:.0f}",
         "collect": collect.seconds,
         "its peak MB": f"{collect.megabytes:.0f}",
@@ -115,55 +115,57 @@ def gathering(n_runs: int, folder: Path) -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure; print Markdown, and put it where a page has its place for it."""
+    """Measure; print Markdown, and optionally insert it into a page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planning", description=__doc__)
-    parser.add_argument("--most", type=int, default=10**6, help="runs of the largest plan")
+    parser.add_argument("--max-runs", type=int, default=10**6, help="runs of the largest study")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--markdown", type=Path, help="a page, between whose marks it is put")
+    parser.add_argument(
+        "--markdown", type=Path, help="page with the marks between which the tables are inserted"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folders = (Path(name) / str(i) for i in itertools.count())
-        plans, gathered = [], []
+        plans, collected = [], []
         for n_runs, seeds_per_shard in SIZES:
-            if n_runs <= options.most:
+            if n_runs <= options.max_runs:
                 plans.append(planning(n_runs, seeds_per_shard, next(folders), options.rounds))
                 print(plans[-1], file=sys.stderr)
-        for n_runs in GATHERED:
-            if n_runs <= options.most:
-                gathered.append(gathering(n_runs, next(folders)))
-                print(gathered[-1], file=sys.stderr)
-    text = page(plans, gathered, options.rounds, os.getloadavg()[2])
+        for n_runs in COLLECTED:
+            if n_runs <= options.max_runs:
+                collected.append(collecting(n_runs, next(folders)))
+                print(collected[-1], file=sys.stderr)
+    text = page(plans, collected, options.rounds, os.getloadavg()[2])
     print(text)
     if options.markdown:
-        write_text(options.markdown, put(options.markdown.read_text(), text))
+        write_text(options.markdown, insert(options.markdown.read_text(), text))
 
 
 def page(
-    plans: list[dict[str, str]], gathered: list[dict[str, str]], rounds: int, load: float
+    plans: list[dict[str, str]], collected: list[dict[str, str]], rounds: int, load: float
 ) -> str:
-    """Return both tables, with what, where and when, and how busy the machine was."""
+    """Return both tables with their command, date, machine, versions and load."""
     return "\n".join(
         [
-            f"{made('python -m benchmarks.planning', f'{os.cpu_count()} cores')}",
+            f"{provenance_line('python -m benchmarks.planning', f'{os.cpu_count()} cores')}",
             "",
-            "Seconds on the clock, in parentheses of the processors, imports included; the best of "
-            f"{rounds}, on a machine with a load of {load:.0f}: where that is above the number of "
-            "cores, the clock counts what else was running. *No results*, *half* of the shards, "
-            "*all*: `snakemake -n --cores 2`; the peak is that of the three. *Jobs* are those of "
-            "the DAG where there are no results. "
-            "*A cluster's job*: the plan that each remote job makes of itself before it trains.",
+            "Wall-clock seconds, with CPU seconds in parentheses, including imports; the minimum "
+            f"of {rounds}, with a load average of {load:.0f}: if above the number of cores, the "
+            "times include waiting for other processes. *No results*, *half* of the shards and "
+            "*all* of them: `snakemake -n --cores 2`; the peak memory is the maximum of the three. "
+            "*Jobs*: jobs of the DAG without results. *A cluster's job*: what each remote job "
+            "plans before it trains.",
             "",
             *rows(pd.DataFrame(plans)),
             "",
-            "The two stages that take all runs at once, on learning curves that are made up:",
+            "The two stages that read all runs at once, on synthetic learning curves:",
             "",
-            *rows(pd.DataFrame(gathered)),
+            *rows(pd.DataFrame(collected)),
         ]
     )
 
 
-def put(text: str, measured: str) -> str:
-    """Return a page with what was measured between its marks."""
+def insert(text: str, measured: str) -> str:
+    """Return a page with ``measured`` between its marks."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:

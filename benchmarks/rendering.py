@@ -1,10 +1,11 @@
-"""The measurements as a table, as Markdown, as Parquet and as a picture."""
+"""Results of the benchmark as a table, as Markdown, as Parquet and as a plot."""
 
 from __future__ import annotations
 
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -13,12 +14,15 @@ import pyarrow.parquet as pq
 from benchmarks.measure import ratios
 from noisescale.storage.provenance import collect_provenance
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 CASE = ["model", "train_size", "momentum", "stack", "batch_size"]
 OURS = "ours"
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each case: our time, our share of the limit, our ratio to each peer."""
+    """Return a row for each case: our time, the limit over our time, our speed over each peer's."""
     ours = table[table["contender"] == OURS].set_index(CASE)
     result = pd.DataFrame(
         {
@@ -31,17 +35,17 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def text(table: pd.DataFrame) -> str:
-    """Return the table for a terminal."""
+    """Return the table as text for a terminal."""
     return _formatted(wide(table)).to_string(index=False)
 
 
 def markdown(table: pd.DataFrame, device: str, rounds: int, arguments: str = "") -> str:
-    """Return the table as a page, with what, where and when."""
+    """Return the table as a page, with its command, date, machine and versions."""
     cells = _formatted(wide(table))
     lines = [
         "# Speed of the engine",
         "",
-        made(f"python -m benchmarks {arguments}".strip(), device),
+        provenance_line(f"python -m benchmarks {arguments}".strip(), device),
         "",
         f"Medians of {rounds} rounds in turns. *Stack* is how many networks are trained at once; "
         "*µs per update* (the time of the stack by its size) and *runs per hour* (of 10,000 "
@@ -58,16 +62,16 @@ def markdown(table: pd.DataFrame, device: str, rounds: int, arguments: str = "")
     return "\n".join(lines) + "\n"
 
 
-def made(command: str, device: str) -> str:
-    """Return the sentence that says with what, when, on what and by which versions."""
-    made = collect_provenance()
-    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    where = f"{device}, {made['machine']['processor']}"
-    return f"Written by `{command}` on {made['created'][:10]}: {where}; {versions}."
+def provenance_line(command: str, device: str) -> str:
+    """Return a sentence with the command, date, machine and versions of a measurement."""
+    provenance = collect_provenance()
+    versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
+    where = f"{device}, {provenance['machine']['processor']}"
+    return f"Written by `{command}` on {provenance['created'][:10]}: {where}; {versions}."
 
 
 def rows(cells: pd.DataFrame) -> list[str]:
-    """Return the lines of a table of text in Markdown."""
+    """Return the lines of a Markdown table."""
     return [
         "| " + " | ".join(cells.columns) + " |",
         "|" + "---:|" * len(cells.columns),
@@ -105,14 +109,14 @@ def write(table: pd.DataFrame, folder: Path, device: str) -> None:
     print(f"{folder}/engine.parquet and engine.png written")
 
 
-def draw(table: pd.DataFrame):
-    """Return a figure: time of an update against batch size, a panel for each setting."""
+def draw(table: pd.DataFrame) -> Figure:
+    """Return a figure: time of an update against batch size, with a panel for each setting."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    # On a GPU, several stacks; on a CPU, the one of a study, which depends on the batch size.
+    # On a CPU, the stack is that of a study, which depends on the batch size.
     several = table.groupby([*CASE[:3], "batch_size"])["stack"].nunique().max() > 1
     panels = list(table.groupby(CASE[: 3 + several], sort=False))
     columns = min(4, len(panels))

@@ -1,7 +1,7 @@
-"""What a command takes: its time, that of the processors, its memory.
+"""Measure wall-clock time, CPU time and peak memory of a command.
 
-Run as a program of its own, too, which starts the command: a process begins with its parent's
-memory, so that the parent must be small.
+The command is started by this file as a small separate process: a child process starts with its
+parent's memory, which would count in its peak.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Usage:
-    """Seconds on the clock, seconds of all processors, memory at most; and what it said."""
+    """Wall-clock and CPU seconds, peak memory in MB, and output of a command."""
 
     wall: float
     cpu: float
     megabytes: float
-    said: str
+    output: str
 
     @property
     def seconds(self) -> str:
-        """Both times."""
+        """Wall-clock time, and CPU time in parentheses."""
         return f"{self.wall:.1f} ({self.cpu:.1f})"
 
 
 def usage(*command: str, rounds: int = 1) -> Usage:
-    """Return what a command of this Python took, at least, in some rounds.
+    """Run a command of this Python several times; return the minimum of each quantity.
 
     Raises
     ------
     RuntimeError
         The command fails.
     """
-    # Compiled modules are kept, as they are where nobody says otherwise.
+    # Python caches compiled modules, as it does by default.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     found = []
     for _ in range(rounds):
@@ -50,17 +50,17 @@ def usage(*command: str, rounds: int = 1) -> Usage:
             text=True,
             check=False,
         )
-        said, _, last = done.stdout.rstrip().rpartition("\n")
+        output, _, last = done.stdout.rstrip().rpartition("\n")
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}\n{done.stdout}")
         found.append(json.loads(last))
-    # What others do on the machine only adds.
+    # Other processes of the machine can only add to these.
     least = {name: min(one[name] for one in found) for name in found[0]}
-    return Usage(**least, said=said)
+    return Usage(**least, output=output)
 
 
 def main() -> int:
-    """Run a command, and print what it took."""
+    """Run a command and print its usage as JSON."""
     started = time.perf_counter()
     status = subprocess.run(sys.argv[1:], check=False).returncode
     wall = time.perf_counter() - started

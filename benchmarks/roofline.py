@@ -1,4 +1,4 @@
-"""What the machine can do: the rate of its matrix products, the bandwidth of its memory."""
+"""Limits of the machine: rate of matrix products and memory bandwidth."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from benchmarks.case import Case
 
 @dataclass(frozen=True)
 class Limits:
-    """Operations and bytes per second of one core, or of a GPU."""
+    """Floating-point operations and bytes per second of one core, or of a GPU."""
 
     flops: float
     bandwidth: float
 
     def seconds(self, case: Case) -> float:
-        """Return the least time of an update of all networks, by the usual arithmetic."""
+        """Return the minimum time of an update of all networks with the usual operations."""
         return case.stack * max(case.flops / self.flops, case.bytes / self.bandwidth)
 
 
 def measure(cases: list[Case], device: str, seconds: float = 0.2) -> Limits:
-    """Measure the fastest product at the cases' shapes, and the copy of their weights."""
+    """Measure the fastest product at the cases' shapes, and a copy of their weights."""
     shapes = {(c.batch_size, c.sizes[0] + 1, c.sizes[1], c.stack) for c in cases}
     flops = max(_product_rate(*shape, device, seconds) for shape in shapes)
     weights = max(case.stack * case.bytes for case in cases)
@@ -36,7 +36,7 @@ def measure(cases: list[Case], device: str, seconds: float = 0.2) -> Limits:
 def _product_rate(
     batch_size: int, inputs: int, outputs: int, stack: int, device: str, seconds: float
 ) -> float:
-    """Operations per second of the first layer's products, forward and back."""
+    """Return operations per second of the first layer's products, forward or backward."""
     x = torch.rand(stack, batch_size, inputs, device=device)
     w = torch.rand(stack, inputs, outputs, device=device)
     d = torch.rand(stack, batch_size, outputs, device=device)
@@ -47,7 +47,7 @@ def _product_rate(
 
 
 def best(work: Callable[[], object], device: str, seconds: float) -> float:
-    """Return the least time that some work takes, of repeats over so many seconds."""
+    """Repeat some work for ``seconds``; return its minimum time."""
     work()
     least, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:

@@ -1,4 +1,4 @@
-"""The default study with as many runs as wanted, and results for it that nobody trained."""
+"""The default study with any number of seeds, and synthetic results for it."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from noisescale.study.schedule import evaluation_updates
 REPOSITORY = Path(__file__).parents[1]
 RUNS_PER_SEED = 225
 OPTIMUM = 16
-"""Of the batch size, whatever else a run is: curves with a peak take the statistics their time."""
+"""Batch size of the peak of every curve: without peaks, the statistics would be faster."""
 
 
-class Grown:
+class SyntheticStudy:
     """The default study with more seeds.
 
     Parameters
     ----------
     n_runs
-        About how many runs it has.
+        Approximate number of runs.
     seeds_per_shard
-        As in the config.
+        As in the configuration.
     folder
-        Where Snakemake is to work: results are in ``results/grown`` in it.
+        Working directory of Snakemake; results are in its subfolder ``results/synthetic``.
     """
 
     def __init__(self, n_runs: int, seeds_per_shard: int, folder: Path) -> None:
         self.folder = folder
         self.settings = {
-            "study": "grown",
+            "study": "synthetic",
             "device": "cpu",
             "seeds_per_shard": seeds_per_shard,
             "base": {"seeds": -(-n_runs // RUNS_PER_SEED)},
@@ -54,22 +54,24 @@ class Grown:
 
     @property
     def config(self) -> Path:
-        """The file to be laid over ``config.yaml``."""
-        return self.folder / "grown.yaml"
+        """The configuration file, to be merged into ``config.yaml``."""
+        return self.folder / "synthetic.yaml"
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan, as the workflow makes it."""
-        study = load_study(REPOSITORY / "config.yaml", self.settings)
+        """The plan of the workflow."""
+        settings = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+        settings |= self.settings | {"base": settings["base"] | self.settings["base"]}
+        study = load_study(settings, REPOSITORY / "workflow/schemas/config.schema.yaml")
         return Plan(study, self.folder / "results" / study.name)
 
     @property
     def n_runs(self) -> int:
-        """How many runs it has."""
+        """Number of runs."""
         return sum(map(len, self.plan.shards.values()))
 
     def write_results(self, curves: bool) -> None:
-        """Write the data and all shards, which hold made-up learning curves or only say so."""
+        """Write the data and all shards, with synthetic learning curves or with empty tables."""
         data = self.plan.folder / "data.npz"
         prepare_dataset(self.plan.study.dataset, data)
         metadata = {
@@ -84,7 +86,7 @@ class Grown:
         write_text(self.plan.folder / "study.json", self.plan.study.to_json())
 
     def table(self, runs: list[Run]) -> pa.Table:
-        """Return learning curves for runs; their accuracy has a peak at `OPTIMUM`."""
+        """Return learning curves of runs, whose accuracy has its peak at `OPTIMUM`."""
         per_decade = self.plan.study.evaluations_per_decade
         updates = [evaluation_updates(run.updates, per_decade) for run in runs]
         which = np.repeat(np.arange(len(runs)), list(map(len, updates)))

@@ -1,15 +1,15 @@
-"""Tests compute as the workflow's jobs do."""
+"""Settings and fixtures of all tests."""
+
+import pytest
 
 from noisescale.environment import settle_environment
 
-settle_environment()
-
-import pytest  # noqa: E402
+settle_environment()  # as the workflow's jobs do, before any test imports torch
 
 
 @pytest.fixture
 def one_thread():
-    """As in a training job: with several threads, how a product is split depends on the stack."""
+    """One thread, as in a training job: with more, the split of a product depends on the stack."""
     import torch
 
     from noisescale.training.torch_settings import prepare_torch

@@ -1,6 +1,7 @@
-"""The benchmark: contenders train the same, limits and ratios are what they say."""
+"""The benchmarks: contenders train the same networks; limits and ratios are correct."""
 
 import dataclasses
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -15,15 +16,16 @@ from benchmarks.case import Case
 from benchmarks.extrapolate import part
 from benchmarks.measure import check, compare, ratios
 from benchmarks.multicore import Team
-from benchmarks.planning import BEGIN, END, put
+from benchmarks.planning import BEGIN, END, insert
 from benchmarks.resource_usage import usage
 from benchmarks.roofline import Limits, measure
-from benchmarks.synthetic_study import Grown
+from benchmarks.synthetic_study import SyntheticStudy
 from noisescale.planning.plan import Plan
 from noisescale.results.collect import collect_stage
 from noisescale.results.schemas import RUNS
 from noisescale.storage.tables import read_table
 from noisescale.study.grid import unique_runs
+from noisescale.training.stack_training import StackTraining
 
 CASE = Case("12-9-5", train_size=22, batch_size=4, momentum=0.9, stack=2)
 
@@ -38,68 +40,68 @@ def test_every_contender_makes_the_updates_of_the_reference(contender, momentum,
     check(contender(case, "cpu"), case)
 
 
-def test_a_contender_that_trains_otherwise_is_refused():
+def test_a_contender_with_a_different_learning_rate_is_refused():
     class Slower(peers.Ours):
         def __init__(self, case, device):
             super().__init__(case, device)
-            self.training.model.learning_rate.mul_(0.9)
-            self.training.model._prepare_buffers()
+            runs = [dataclasses.replace(run, learning_rate=0.009) for run in case.runs]
+            self.training = StackTraining(self.training.problem, runs)
 
     with pytest.raises(AssertionError, match="layer 0 is off by"):
         check(Slower(CASE, "cpu"), CASE)
 
 
-class Sociable(peers.Ours):
-    """Takes 0.2 s for each update, and only in the company of another process."""
+class Concurrent(peers.Ours):
+    """Takes 0.2 s for each update, and waits for a second process before it starts."""
 
     calls = 0
 
     def advance(self, updates):
         super().advance(updates)
         self.calls += 1
-        table = Path(os.environ["TABLE"])
-        (table / f"{self.calls}-{os.getpid()}").touch()
+        place = Path(os.environ["MEETING_PLACE"])
+        (place / f"{self.calls}-{os.getpid()}").touch()
         give_up = time.monotonic() + 30
-        while len(list(table.glob(f"{self.calls}-*"))) < 2:
-            assert time.monotonic() < give_up, "nobody came"
+        while len(list(place.glob(f"{self.calls}-*"))) < 2:
+            assert time.monotonic() < give_up, "no second process"
         time.sleep(0.2 * updates)
 
 
-def test_processes_train_at_the_same_time_and_their_updates_add_up(tmp_path, monkeypatch):
-    monkeypatch.setenv("TABLE", str(tmp_path))
-    team = Team(Sociable, CASE, processes=2, threads=1, seconds=0.01)
+def test_the_rate_of_a_team_adds_up_processes_that_train_concurrently(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEETING_PLACE", str(tmp_path))
+    team = Team(Concurrent, CASE, processes=2, threads=1, seconds=0.01)
     rate = team.rate()
     team.close()
     assert CASE.stack / 0.2 < rate <= 2 * CASE.stack / 0.2
-    assert not any(process.is_alive() for process in team._processes)
+    assert not multiprocessing.active_children()
 
 
 class Wrong(peers.Ours):
-    """Trains otherwise than the reference."""
+    """Returns other weights than the reference."""
 
     def weights(self):
         return [2 * layer for layer in super().weights()]
 
 
-def test_a_process_that_fails_is_one_line_that_names_it():
-    with pytest.raises(RuntimeError, match=r"^ours: Case\(model='12-9-5'.*a process has ended"):
+def test_an_error_in_a_process_is_one_line_that_names_the_contender():
+    with pytest.raises(RuntimeError, match=r"^ours: Case\(model='12-9-5'.*a process ended"):
         Team(Wrong, CASE, processes=2, threads=1, seconds=0.01)
 
 
-def test_the_limit_is_the_larger_of_arithmetic_and_memory():
-    # Forward and back 4 B · 12 · 9 operations in the first layer, 6 B · 9 · 5 in the last.
+def test_the_limit_is_the_larger_of_the_times_of_arithmetic_and_memory():
+    # Both passes: 4 B · 12 · 9 operations in the first layer, 6 B · 9 · 5 in the last.
     flops = 4 * (4 * 12 * 9 + 6 * 9 * 5)
     moved = 4 * 4 * (13 * 9 + 10 * 5)
     assert Limits(1e3, 1e12).seconds(CASE) == pytest.approx(2 * flops / 1e3)
     assert Limits(1e12, 1e3).seconds(CASE) == pytest.approx(2 * moved / 1e3)
 
 
-def test_a_machine_has_limits():
+def test_the_limits_of_this_machine_are_plausible():
     limits = measure([CASE], "cpu", seconds=0.01)
     assert limits.flops > 1e7 and limits.bandwidth > 1e7
 
 
-def test_a_part_stands_for_the_whole_study():
+def test_a_sample_of_stacks_scales_to_the_whole_study():
     plan = Plan(synthetic_study(seeds=3), Path("nowhere"))
     whole, some = part(plan, 1, "cpu"), part(plan, 4, "cpu")
     assert sum(map(len, whole.stacks)) == len(unique_runs(plan.study)) and whole.scale == 1
@@ -108,7 +110,7 @@ def test_a_part_stands_for_the_whole_study():
     assert 2 < some.scale < 8
 
 
-def test_ratios_are_those_of_networks_times_updates_per_second():
+def test_ratios_compare_updates_per_second_of_all_networks():
     row = {"model": "1-1-1", "train_size": 9, "momentum": 0.0, "stack": 8, "batch_size": 1}
     table = pd.DataFrame(
         [
@@ -119,7 +121,7 @@ def test_ratios_are_those_of_networks_times_updates_per_second():
     assert ratios(table)["slow"].tolist() == [16.0]
 
 
-def test_a_measurement_becomes_a_table_a_page_and_a_picture(tmp_path):
+def test_a_measurement_is_written_as_a_table_a_page_and_a_plot(tmp_path):
     limits = Limits(1e9, 1e9)
     two = [peers.Ours, peers.Indexed]
     cases = [CASE, dataclasses.replace(CASE, stack=3)]
@@ -139,30 +141,30 @@ def test_a_measurement_becomes_a_table_a_page_and_a_picture(tmp_path):
     assert np.isfinite(table["of_limit"]).all()
 
 
-def test_a_command_is_measured_without_its_parents_memory():
-    ours = np.ones(100_000_000 // 8)
-    taken = usage("-S", "-c", "print('said'); print('more')", rounds=2)
-    assert taken.said == "said\nmore"
-    assert 0 < taken.megabytes < ours.nbytes / 1e6
+def test_the_peak_memory_of_a_command_excludes_its_parents_memory():
+    memory_of_this_process = np.ones(100_000_000 // 8)
+    taken = usage("-S", "-c", "print('first'); print('second')", rounds=2)
+    assert taken.output == "first\nsecond"
+    assert 0 < taken.megabytes < memory_of_this_process.nbytes / 1e6
     assert min(taken.cpu, taken.wall) > 0
-    with pytest.raises(RuntimeError, match="no such thing"):
-        usage("-c", "raise SystemExit('no such thing')")
+    with pytest.raises(RuntimeError, match="on purpose"):
+        usage("-c", "raise SystemExit('on purpose')")
 
 
-def test_a_grown_studys_results_are_complete_and_can_be_collected(tmp_path):
-    grown = Grown(400, 1, tmp_path)
-    grown.write_results(curves=True)
-    assert grown.n_runs == 450
-    assert not any(grown.plan.missing().values())
-    results = grown.plan.folder
+def test_the_results_of_a_synthetic_study_are_complete_and_can_be_collected(tmp_path):
+    study = SyntheticStudy(400, 1, tmp_path)
+    study.write_results(curves=True)
+    assert study.n_runs == 450
+    assert not any(study.plan.missing().values())
+    results = study.plan.folder
     collect_stage(results / "study.json", results / "runs", results / "runs.parquet")
     table = read_table(results / "runs.parquet", RUNS)
     assert len(set(table["run_id"].to_pylist())) == 450
 
 
-def test_what_is_measured_stands_between_its_marks():
-    once = put(f"before {BEGIN}{END} after", "1 s")
-    assert put(once, "2 s") == once.replace("1 s", "2 s")
+def test_measurements_are_inserted_between_their_marks():
+    once = insert(f"before {BEGIN}{END} after", "1 s")
+    assert insert(once, "2 s") == once.replace("1 s", "2 s")
     assert once.startswith("before ") and once.endswith(" after")
     with pytest.raises(ValueError, match="lacks the marks"):
-        put("a page", "1 s")
+        insert("a page", "1 s")
