@@ -47,12 +47,13 @@ def markdown(table: pd.DataFrame, device: str, rounds: int, arguments: str = "")
         "",
         provenance_line(f"python -m benchmarks {arguments}".strip(), device),
         "",
-        f"Medians of {rounds} rounds in turns. *Stack* is how many networks are trained at once; "
-        "*µs per update* (the time of the stack by its size) and *runs per hour* (of 10,000 "
-        "updates) are ours, of one network; *× peer* says how many times as fast as the peer ours "
-        "is. *Of the limit* is the least time of an update by the usual arithmetic, "
-        "max(operations / matrix rate, bytes / copy bandwidth), over the time taken; it exceeds "
-        "100 % where ours needs less of either. [How it is measured](README.md).",
+        f"Medians of {rounds} rounds in turns. *Stack* is the number of networks trained at once. "
+        "*µs per update* (time of the stack divided by its size) and *runs per hour* (of 10,000 "
+        "updates) are those of our engine, per network; *× peer* is its speed divided by that of "
+        "the peer. *Of the limit* is the minimum time of an update with the usual operations, "
+        "max(operations / matrix rate, bytes / copy bandwidth), divided by the measured time; it "
+        "exceeds 100 % where our engine needs fewer operations or bytes. "
+        "[How this is measured](README.md).",
         "",
         f"Matrix rate {table['matrix_flops'].max() / 1e9:.0f} GFLOP/s, copy bandwidth "
         f"{table['copy_bandwidth'].max() / 1e9:.0f} GB/s.",
