@@ -1,12 +1,13 @@
-# make figures   the default study: every figure and the report, in results/digits
-# make test      lint and tests
-# make benchmark the engine against its peers, in results/benchmark; a quarter of an hour. With JAX
-#                among them after: .venv/bin/uv pip install --python .venv -e '.[benchmark]'
-# make figures-from-published   the figures of docs/mnist again, from its tables, in results/published
-# make reliability   faults injected into the real workflow, into docs/reliability.md; 20 minutes
-# make test-slurm   a real SLURM cluster on this machine (Debian, root), and studies on it
-# make gpu       where there is a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md; an hour
-# Each sets up .venv by itself, once.
+# make figures                  the default study: every figure and the report, in results/digits
+# make test                     linters and tests, without those of SLURM
+# make benchmark                the engine and its peers, into results/benchmark; 15 minutes. For JAX, first:
+#                               .venv/bin/uv pip install --python .venv -e '.[benchmark]'
+# make figures-from-published   the figures of docs/mnist from its tables, into results/published
+# make reliability              faults injected into the real workflow, into docs/reliability.md; 20 minutes
+# make test-slurm               studies on a SLURM cluster on this machine (Debian, root)
+# make gpu                      with a GPU: its tests, and the benchmark into docs/benchmarks/gpu.md; an hour
+# make format, make lock        format the code; update requirements.lock
+# The first of them creates .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -44,13 +45,15 @@ lint: $(READY)
 	ruff format --check
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+	mypy
+	lint-imports
 
 format: $(READY)
 	ruff check --fix
 	ruff format
 	snakefmt Snakefile workflow
 
-# uv installs several gigabytes of torch in a fraction of pip's time.
+# uv installs torch's several gigabytes in a fraction of pip's time.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "noisescale: $(PYTHON) is older than Python 3.11; call make PYTHON=/path/to/a/newer/python3" >&2; exit 1; }
@@ -60,11 +63,11 @@ $(READY): requirements.lock pyproject.toml
 	uv pip install --quiet --python $(VENV)/bin/python --no-deps --editable .
 	touch $(READY)
 
-# Pins for every platform and Python from 3.11 on; run after editing the dependencies.
+# Pins for every platform and every Python since 3.11; run after a change of the dependencies.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra slurm --no-annotate \
 		--custom-compile-command "make lock" --upgrade --output-file requirements.lock pyproject.toml
 
-# Results stay, and so does .snakemake: it is what Snakemake knows of how they were made.
+# Keeps results, and .snakemake with Snakemake's records of how they were made.
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
