@@ -15,8 +15,7 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_examples_of_a_public_function_are_correct(name, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def test_the_examples_of_a_public_function_are_correct(name):
     function = getattr(noisescale, name)
     module = inspect.getmodule(function)
     (example,) = doctest.DocTestFinder(recurse=False).find(function, name, module=module)

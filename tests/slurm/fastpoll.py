@@ -1,11 +1,13 @@
-"""Snakemake that asks a cluster for its jobs every second; called as ``python fastpoll.py ARGS``.
+"""Run Snakemake with a cluster executor that checks its jobs every second.
 
-The plugin's own interval grows by 10 s with each look, and no option bounds it.
+The interval of the SLURM plugin grows by 10 s with each check, and no option limits it. Called as
+``python fastpoll.py ARGUMENTS``.
 """
 
 import asyncio
 import sys
 
+from snakemake.cli import main
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 
@@ -14,7 +16,4 @@ async def _sleep(self) -> None:
 
 
 RemoteExecutor.sleep = _sleep
-
-from snakemake.cli import main  # noqa: E402
-
 main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""A study on a SLURM cluster: the same results, and a fault of the cluster costs time alone."""
+"""Studies on a SLURM cluster: results are the same, and faults of the cluster cost only time."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import re
 
 import pytest
 import yaml
-from conftest import TABLE, TRAININGS, slurm, table, until
+from helpers.slurm import TABLE, TRAININGS, run_table, slurm, wait_until
 from helpers.tiny_workflow import REPOSITORY, RUNS, Workflow, copy_of_repository
 
 pytestmark = pytest.mark.slurm
 FIRST, SECOND = "batch_size~1-7", "batch_size~8-63"
 
 
-def test_a_whole_study_is_the_same_on_a_cluster_and_here(on_cluster, tmp_path):
+def test_a_whole_study_has_the_same_results_on_a_cluster_as_locally(on_cluster, tmp_path):
     study = yaml.safe_load((REPOSITORY / "workflow/presets/smoke.yaml").read_text())
     on_cluster.settings = study
     call = on_cluster()
     assert call.status == 0, call.text
     assert (on_cluster.results / "report.html").stat().st_size > 0
     submitted = {job.rule for job in on_cluster.jobs()}
-    assert submitted == {"train", "evidence", "scaling"}, "the rest is not worth a job"
+    assert submitted == {"train", "evidence", "scaling"}, "other stages run on the login node"
 
     local = Workflow(copy_of_repository(tmp_path / "local"), study)
     assert local(str((local.results / "runs.parquet").relative_to(local.folder))).status == 0
-    assert table(on_cluster).equals(table(local))
+    assert run_table(on_cluster).equals(run_table(local))
 
 
-def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
+def test_the_error_names_the_logs_of_a_failed_job_and_the_other_jobs_finish(on_cluster):
     on_cluster.edit(
         "src/noisescale/training/job.py",
         "    identity = RunIdentity.of(study, dataset.digest)\n",
@@ -39,22 +39,22 @@ def test_a_failing_job_is_named_with_its_log_and_the_others_finish(on_cluster):
     call = on_cluster(TABLE, "--retries", "0")
     assert call.status == 1
     message = call.text.partition("Error in rule train:")[2]
-    ours, slurms = (
+    stage_log, slurm_log = (
         next(log for log in re.findall(r"[^\s,()]+\.log", message) if folder in log)
         for folder in ("results/tiny/logs/train", ".snakemake/slurm_logs")
     )
-    assert FIRST in ours and FIRST.partition("~")[0] in slurms
-    for log in (ours, slurms):
+    assert FIRST in stage_log and FIRST.partition("~")[0] in slurm_log
+    for log in (stage_log, slurm_log):
         assert "a fault for the test" in (on_cluster.folder / log).read_text()
     done = [path.parent.name for path in on_cluster.results.glob("runs/**/*.parquet")]
     assert done == [SECOND]
 
 
-def one_in_the_midst(on_cluster):
-    """Start the trainings; return one of the two jobs, and its shard, once both are held."""
+def job_in_training(on_cluster):
+    """Start the training; return one of the two jobs and its shard once both wait."""
     on_cluster.hold()
     on_cluster.start(TABLE)
-    until(lambda: len(on_cluster.held()) == 2)
+    wait_until(lambda: len(on_cluster.held()) == 2)
     one = on_cluster.jobs("train")[0]
     (shard,) = (name for name, [[job, _]] in on_cluster.held().items() if job == one.id)
     return one, shard
@@ -77,122 +77,128 @@ def run_out_of_time(on_cluster, job):
 
 
 def run_out_of_memory(on_cluster, job):
-    on_cluster.feed(job, job.megabytes)
+    on_cluster.allocate(job, job.megabytes)
 
 
 @pytest.mark.parametrize(
-    ("blow", "again"),
+    ("fault", "restart"),
     [
-        (cancel, "is tried again by Snakemake"),
-        (run_out_of_time, "is tried again by Snakemake"),
-        (run_out_of_memory, "is tried again by Snakemake"),
-        (requeue, "is started again by SLURM"),
-        (fail_the_node, "is started again by SLURM"),
+        (cancel, "is submitted again by Snakemake"),
+        (run_out_of_time, "is submitted again by Snakemake"),
+        (run_out_of_memory, "is submitted again by Snakemake"),
+        (requeue, "is requeued by SLURM"),
+        (fail_the_node, "is requeued by SLURM"),
     ],
 )
-def test_a_job_that_is_struck_goes_on_where_it_was(on_cluster, expected, blow, again):
-    struck, shard = one_in_the_midst(on_cluster)
-    blow(on_cluster, struck)
-    if again == "is started again by SLURM":
-        until(lambda: (struck.id, "PENDING") in [(job.id, job.state) for job in on_cluster.jobs()])
-        # It, and what else was on its node, would wait for two minutes.
-        for job in on_cluster.jobs("train"):
-            if job.state == "PENDING":
-                slurm("scontrol", "update", f"JobId={job.id}", "StartTime=now")
-    ((second, _),) = until(lambda: on_cluster.held()[shard][1:])
+def test_a_job_that_ends_early_resumes_its_training(on_cluster, expected, fault, restart):
+    first, shard = job_in_training(on_cluster)
+    fault(on_cluster, first)
+    if restart == "is requeued by SLURM":
+        wait_until(
+            lambda: (first.id, "PENDING") in [(job.id, job.state) for job in on_cluster.jobs()]
+        )
+        # The jobs of its node would wait for two minutes.
+        for waiting in on_cluster.jobs("train"):
+            if waiting.state == "PENDING":
+                slurm("scontrol", "update", f"JobId={waiting.id}", "StartTime=now")
+    ((second, _),) = wait_until(lambda: on_cluster.held()[shard][1:])
     attempt = next(job for job in on_cluster.jobs("train") if job.id == second)
-    if again == "is started again by SLURM":
-        assert attempt.id == struck.id
+    if restart == "is requeued by SLURM":
+        assert attempt.id == first.id
     else:
-        assert attempt.id != struck.id
-        assert attempt.minutes == 2 * struck.minutes
-        assert attempt.megabytes == 2 * struck.megabytes
+        assert attempt.id != first.id
+        assert attempt.minutes == 2 * first.minutes
+        assert attempt.megabytes == 2 * first.megabytes
     on_cluster.let_go()
-    on_cluster.ends_well()
-    # It is killed at once, without the time to write down the last seconds' work.
-    if blow is not run_out_of_memory:
-        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
-    assert table(on_cluster).equals(expected)
+    on_cluster.finish()
+    # Without memory it is killed immediately, before it can write a checkpoint.
+    if fault is not run_out_of_memory:
+        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+    assert run_table(on_cluster).equals(expected)
 
 
-def test_what_a_shard_has_is_kept_when_a_job_fails_to_add_to_it(on_cluster):
+def test_the_runs_of_a_shard_are_kept_when_a_job_that_extends_it_fails(on_cluster):
     local = Workflow(on_cluster.folder, TRAININGS)
     assert local(TABLE).status == 0
     on_cluster.settings["base"] |= {"seeds": 3}
-    struck, shard = one_in_the_midst(on_cluster)
+    first, shard = job_in_training(on_cluster)
     kept = re.search(r": (\d+) runs kept", on_cluster.log(shard))[0]
     assert kept != ": 0 runs kept"
-    run_out_of_time(on_cluster, struck)
-    until(lambda: on_cluster.held()[shard][1:])
+    run_out_of_time(on_cluster, first)
+    wait_until(lambda: on_cluster.held()[shard][1:])
     on_cluster.let_go()
-    on_cluster.ends_well()
+    on_cluster.finish()
     assert kept in on_cluster.log(shard)
 
 
-def test_ctrl_c_cancels_the_jobs_and_the_next_call_goes_on_where_they_were(on_cluster, expected):
+def test_ctrl_c_cancels_the_jobs_and_the_next_call_resumes_them(on_cluster, expected):
     on_cluster.hold()
     on_cluster.start(TABLE)
-    until(lambda: len(on_cluster.held()) == 2)
+    wait_until(lambda: len(on_cluster.held()) == 2)
     on_cluster.interrupt()
-    until(lambda: {job.state for job in on_cluster.jobs("train")} == {"CANCELLED"})
+    wait_until(lambda: {job.state for job in on_cluster.jobs("train")} == {"CANCELLED"})
     on_cluster.start(TABLE)
-    until(lambda: all(lines[1:] for lines in on_cluster.held().values()))
+    wait_until(lambda: all(lines[1:] for lines in on_cluster.held().values()))
     on_cluster.let_go()
-    on_cluster.ends_well()
+    on_cluster.finish()
     for shard in on_cluster.held():
-        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
-    assert table(on_cluster).equals(expected)
+        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+    assert run_table(on_cluster).equals(expected)
 
 
-def test_text_of_the_command_line_is_read_by_no_shell_on_its_way(on_cluster):
-    on_cluster.options = (*on_cluster.options, "--config", "title=$(touch sprung) `touch sprung`")
+def test_no_shell_evaluates_text_of_the_command_line(on_cluster):
+    on_cluster.options = (
+        *on_cluster.options,
+        "--config",
+        "title=$(touch executed) `touch executed`",
+    )
     call = on_cluster("results/tiny/scaling_laws.json")
     assert call.status == 0, call.text
-    assert not list(on_cluster.folder.rglob("sprung"))
+    assert not list(on_cluster.folder.rglob("executed"))
 
 
-def test_a_killed_snakemake_trains_nothing_twice_though_its_jobs_still_run(on_cluster, expected):
+def test_no_run_is_trained_twice_when_jobs_of_a_killed_snakemake_still_run(on_cluster, expected):
     on_cluster.hold()
     on_cluster.start(TABLE)
-    first, second = until(lambda: len(on_cluster.held()) == 2 and on_cluster.held())
+    first, second = wait_until(lambda: len(on_cluster.held()) == 2 and on_cluster.held())
     on_cluster.kill()
 
     on_cluster.start(TABLE)
     for shard in (first, second):
-        until(lambda shard=shard: "another process is at work on it" in on_cluster.log(shard))
+        wait_until(lambda shard=shard: "another process is at work on it" in on_cluster.log(shard))
     assert len(on_cluster.jobs("train")) == 4
     on_cluster.let_go()
-    on_cluster.ends_well()
-    assert "an earlier call was killed; going on from there" in on_cluster.said()
+    on_cluster.finish()
+    assert "an earlier call was killed; going on from there" in on_cluster.output()
     for shard in (first, second):
         assert len(on_cluster.held()[shard]) == 1
         assert re.search(r"\d+ runs kept, 0 to train", on_cluster.log(shard))
-    assert table(on_cluster).equals(expected)
+    assert run_table(on_cluster).equals(expected)
 
 
-@pytest.mark.parametrize("asked", [(), ("train:gpu=0", "train:gres=gpu:1")])
-def test_a_training_job_has_a_gpu_of_its_own_and_other_jobs_have_none(on_cluster, asked):
+@pytest.mark.parametrize("options", [(), ("train:gpu=0", "train:gres=gpu:1")])
+def test_each_training_job_has_a_separate_gpu_and_other_jobs_have_none(on_cluster, options):
     on_cluster.hold()
-    # There is none for torch.
+    # The GPUs are fake: torch cannot use them.
     on_cluster.edit("src/noisescale/training/job.py", "choose_device(study.device)", '"cpu"')
     on_cluster.settings |= {"device": "cuda", "seeds_per_shard": 1}
     on_cluster.start(
-        "results/tiny/scaling_laws.json", "--set-resources", "train:slurm_partition=gpu", *asked
+        "results/tiny/scaling_laws.json", "--set-resources", "train:slurm_partition=gpu", *options
     )
-    until(lambda: len(on_cluster.held()) == 2)
-    until(lambda: len(on_cluster.jobs("train")) == 4)
+    wait_until(lambda: len(on_cluster.held()) == 2)
+    wait_until(lambda: len(on_cluster.jobs("train")) == 4)
     states = sorted(job.state for job in on_cluster.jobs("train"))
-    assert states == ["PENDING", "PENDING", "RUNNING", "RUNNING"], "of four jobs, for two GPUs"
+    assert states == ["PENDING", "PENDING", "RUNNING", "RUNNING"], "four jobs share two GPUs"
     assert sorted(gpus for [[_, gpus]] in on_cluster.held().values()) == ["0", "1"]
     on_cluster.let_go()
-    on_cluster.ends_well()
-    assert len(table(on_cluster)["run_id"].unique()) == RUNS
+    on_cluster.finish()
+    assert len(run_table(on_cluster)["run_id"].unique()) == RUNS
     assert {gpus for [[_, gpus]] in on_cluster.held().values()} == {"0", "1"}
     assert all("gpu" not in job.gpus for job in on_cluster.jobs("scaling"))
 
 
-def test_an_absence_of_slurms_controller_is_sat_out(on_cluster, expected, monkeypatch):
-    # What the plugin asks then; this cluster has no accounting.
+def test_a_call_survives_a_restart_of_slurms_controller(on_cluster, expected, monkeypatch):
+    # The plugin then calls sacct; this cluster has no accounting.
     sacct = on_cluster.folder / "bin/sacct"
     sacct.parent.mkdir()
     sacct.write_text('#!/bin/bash\nexec squeue -h -t all -o "%i|%T" --name "${@: -1}"\n')
@@ -200,11 +206,11 @@ def test_an_absence_of_slurms_controller_is_sat_out(on_cluster, expected, monkey
     monkeypatch.setenv("PATH", f"{sacct.parent}:{os.environ['PATH']}")
     on_cluster.hold()
     on_cluster.start(TABLE, "--verbose")
-    until(lambda: len(on_cluster.held()) == 2)
+    wait_until(lambda: len(on_cluster.held()) == 2)
     slurm("scontrol", "shutdown", "slurmctld")
-    # The plugin gives up after five, unless told otherwise, and waits for ever.
-    until(lambda: on_cluster.said().count("could not check status of job") > 5)
+    # By default, the plugin gives up after five attempts and waits forever.
+    wait_until(lambda: on_cluster.output().count("could not check status of job") > 5)
     slurm("slurmctld")
     on_cluster.let_go()
-    on_cluster.ends_well()
-    assert table(on_cluster).equals(expected)
+    on_cluster.finish()
+    assert run_table(on_cluster).equals(expected)
