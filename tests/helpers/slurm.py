@@ -19,6 +19,8 @@ from noisescale.results.schemas import RUNS
 from noisescale.storage.tables import read_table
 
 FOLDER = REPOSITORY / "tests/slurm"
+JOB = "src/noisescale/training/job.py"
+"""The module of the training job, of which tests replace names."""
 TIMEOUT = 900
 """Seconds after which a test stops waiting."""
 TRAININGS = SETTINGS | {"experiments": SETTINGS["experiments"] | {"evidence": None}}
@@ -121,11 +123,7 @@ class SlurmWorkflow(Workflow):
         """Make training jobs wait during the training, until `let_go`."""
         (self.folder / "held").mkdir()
         shutil.copy(FOLDER / "held.py", self.folder / "src/noisescale")
-        self.edit(
-            "src/noisescale/training/job.py",
-            "noisescale.training.checkpoint import",
-            "noisescale.held import",
-        )
+        self.append(JOB, "from noisescale.held import Checkpoint")
 
     def held(self) -> dict[str, list[list[str]]]:
         """Return the job and the GPUs of each process that has waited, by shard."""

@@ -116,6 +116,11 @@ class Workflow:
         assert old in text, f"{old!r} is no longer in {file}"
         path.write_text(text.replace(old, new, 1))
 
+    def append(self, file: str, code: str) -> None:
+        """Append code to a module of the copied repository, such as one that replaces a name."""
+        with open(self.folder / file, "a") as module:
+            module.write(f"\n\n{code}\n")
+
 
 def copy_of_repository(folder: Path) -> Path:
     """Copy what the workflow consists of."""

@@ -7,11 +7,22 @@ import re
 
 import pytest
 import yaml
-from helpers.slurm import TABLE, TRAININGS, run_table, slurm, wait_until
+from helpers.slurm import JOB, TABLE, TRAININGS, run_table, slurm, wait_until
 from helpers.tiny_workflow import REPOSITORY, RUNS, Workflow, copy_of_repository
 
 pytestmark = pytest.mark.slurm
 FIRST, SECOND = "batch_size~1-7", "batch_size~8-63"
+FAILING = f"""
+from noisescale.errors import RecordError
+
+update = train_stage
+
+
+def train_stage(study_path, data_path, shard, *rest):
+    if "{FIRST}" in shard:
+        raise RecordError("a fault for the test")
+    update(study_path, data_path, shard, *rest)
+"""
 
 
 def test_a_whole_study_has_the_same_results_on_a_cluster_as_locally(on_cluster, tmp_path):
@@ -29,13 +40,7 @@ def test_a_whole_study_has_the_same_results_on_a_cluster_as_locally(on_cluster, 
 
 
 def test_the_error_names_the_logs_of_a_failed_job_and_the_other_jobs_finish(on_cluster):
-    on_cluster.edit(
-        "src/noisescale/training/job.py",
-        "    identity = RunIdentity.of(study, dataset.digest)\n",
-        "    identity = RunIdentity.of(study, dataset.digest)\n"
-        f'    if "{FIRST}" in shard:\n'
-        '        raise RecordError("a fault for the test")\n',
-    )
+    on_cluster.append(JOB, FAILING)
     call = on_cluster(TABLE, "--retries", "0")
     assert call.status == 1
     message = call.text.partition("Error in rule train:")[2]
@@ -113,7 +118,7 @@ def test_a_job_that_ends_early_resumes_its_training(on_cluster, expected, fault,
     on_cluster.finish()
     # Without memory it is killed immediately, before it can write a checkpoint.
     if fault is not run_out_of_memory:
-        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
     assert run_table(on_cluster).equals(expected)
 
 
@@ -142,7 +147,7 @@ def test_ctrl_c_cancels_the_jobs_and_the_next_call_resumes_them(on_cluster, expe
     on_cluster.let_go()
     on_cluster.finish()
     for shard in on_cluster.held():
-        assert re.search(r"0 runs finished, and \d+ in part", on_cluster.log(shard))
+        assert re.search(r"0 runs finished, \d+ in training", on_cluster.log(shard))
     assert run_table(on_cluster).equals(expected)
 
 
@@ -180,7 +185,7 @@ def test_no_run_is_trained_twice_when_jobs_of_a_killed_snakemake_still_run(on_cl
 def test_each_training_job_has_a_separate_gpu_and_other_jobs_have_none(on_cluster, options):
     on_cluster.hold()
     # The GPUs are fake: torch cannot use them.
-    on_cluster.edit("src/noisescale/training/job.py", "choose_device(study.device)", '"cpu"')
+    on_cluster.append(JOB, 'def choose_device(device):\n    return "cpu"')
     on_cluster.settings |= {"device": "cuda", "seeds_per_shard": 1}
     on_cluster.start(
         "results/tiny/scaling_laws.json", "--set-resources", "train:slurm_partition=gpu", *options
