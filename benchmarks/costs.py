@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     for n_inputs, hidden, train_size in SHAPES:
         shape = Shape(n_inputs, 10, train_size, N_TEST)
-        problem = random_dataset(shape, "cpu")
+        data = random_dataset(shape, "cpu")
         for momentum in MOMENTA:
             for batch_size in BATCH_SIZES:
                 run = Run(
@@ -75,9 +75,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"REFERENCE_SECONDS = {REFERENCE_SECONDS / machine_speed():.3g}")
 
 
-def measure(problem: DeviceDataset, run: Run, size: int) -> tuple[float, float]:
+def measure(data: DeviceDataset, run: Run, size: int) -> tuple[float, float]:
     """Return the shortest times of an update and of an evaluation of a stack, in seconds."""
-    training = StackTraining(problem, [run] * size)
+    training = StackTraining(data, [run] * size)
     n = 16
     best = [float("inf"), float("inf")]
     while True:

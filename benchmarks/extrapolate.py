@@ -92,7 +92,7 @@ def seconds_of(
     return time.perf_counter() - started
 
 
-def profile(stacks: list[list[Run]], problem: DeviceDataset) -> dict[str, float]:
+def profile(stacks: list[list[Run]], data: DeviceDataset) -> dict[str, float]:
     """Return the seconds of GPU kernels, by kind, in all updates of the stacks."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as recording
@@ -129,8 +129,8 @@ def main(arguments: list[str] | None = None) -> None:
     study = load_study(options.configfile)
     plan = Plan(study, Path())
     prepare_torch(1)
-    some, problem = part(plan, options.every, device), random_dataset(plan.shape, device)
-    at_once = options.at_once or AT_ONCE[device]
+    some, data = part(plan, options.every, device), random_dataset(plan.shape, device)
+    at_once = options.at_once or CONCURRENT_STACKS[device]
     result = {
         "made": provenance_line("python -m benchmarks.extrapolate", device_name(device)),
         "study": study.name,

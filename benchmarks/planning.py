@@ -42,6 +42,7 @@ CLUSTER_JOB = [
 """Options with which Snakemake's cluster executors start a job on its node."""
 
 
+COLLECTING = "The two stages that read all runs at once, on synthetic learning curves:"
 BEGIN, END = "<!-- measured: python -m benchmarks.planning -->", "<!-- end of the measured part -->"
 
 
@@ -100,8 +101,8 @@ def collecting(n_runs: int, folder: Path) -> dict[str, str]:
     runs = str(results / "runs.parquet")
     stage = ["-m", "noisescale"]
     collect = usage(*stage, "collect", *study, "--shards", str(results / "runs"), "--output", runs)
-    laws = str(results / "scaling_laws.json")
-    scaling = usage(*stage, "scaling", *study, "--runs", runs, "--output", laws)
+    output = str(results / "scaling_laws.json")
+    laws = usage(*stage, "laws", *study, "--runs", runs, "--output", output)
     return {
         "runs": f"{synthetic.n_runs:,}",
         "rows": f"{pq.read_metadata(runs).num_rows:,}",
@@ -109,8 +110,8 @@ def collecting(n_runs: int, folder: Path) -> dict[str, str]:
         "MB on disk": f"{Path(runs).stat().st_size / 1e6:.0f}",
         "collect": collect.seconds,
         "its peak MB": f"{collect.megabytes:.0f}",
-        "scaling": scaling.seconds,
-        "its peak MB ": f"{scaling.megabytes:.0f}",
+        "laws": laws.seconds,
+        "its peak MB ": f"{laws.megabytes:.0f}",
     }
 
 
@@ -156,10 +157,7 @@ def page(
             "plans before it trains.",
             "",
             *rows(pd.DataFrame(plans)),
-            "",
-            "The two stages that read all runs at once, on synthetic learning curves:",
-            "",
-            *rows(pd.DataFrame(collected)),
+            *(["", COLLECTING, "", *rows(pd.DataFrame(collected))] if collected else []),
         ]
     )
 

@@ -60,9 +60,7 @@ class SyntheticStudy:
     @cached_property
     def plan(self) -> Plan:
         """The plan of the workflow."""
-        settings = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
-        settings |= self.settings | {"base": settings["base"] | self.settings["base"]}
-        study = load_study(settings, REPOSITORY / "workflow/schemas/config.schema.yaml")
+        study = load_study(REPOSITORY / "config.yaml", self.settings)
         return Plan(study, self.folder / "results" / study.name)
 
     @property

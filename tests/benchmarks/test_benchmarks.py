@@ -45,7 +45,7 @@ def test_a_contender_with_a_different_learning_rate_is_refused():
         def __init__(self, case, device):
             super().__init__(case, device)
             runs = [dataclasses.replace(run, learning_rate=0.009) for run in case.runs]
-            self.training = StackTraining(self.training.problem, runs)
+            self.training = StackTraining(self.training.data, runs)
 
     with pytest.raises(AssertionError, match="layer 0 is off by"):
         check(Slower(CASE, "cpu"), CASE)
