@@ -46,36 +46,36 @@ COLLECTING = "The two stages that read all runs at once, on synthetic learning c
 BEGIN, END = "<!-- measured: python -m benchmarks.planning -->", "<!-- end of the measured part -->"
 
 
-def workflow(synthetic: SyntheticStudy) -> list[str]:
+def workflow(study: SyntheticStudy) -> list[str]:
     """Return the options of Snakemake for a study."""
     return [
-        *("--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(synthetic.folder)),
-        *("--configfile", str(synthetic.config)),
+        *("--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(study.folder)),
+        *("--configfile", str(study.config)),
     ]
 
 
 def planning(n_runs: int, seeds_per_shard: int, folder: Path, rounds: int) -> dict[str, str]:
     """Return a row of the table about planning."""
-    synthetic = SyntheticStudy(n_runs, seeds_per_shard, folder)
-    plan = ["-m", "snakemake", *workflow(synthetic), "--cores", "2", "--dry-run"]
-    shards = list(synthetic.plan.shards)
+    study = SyntheticStudy(n_runs, seeds_per_shard, folder)
+    plan = ["-m", "snakemake", *workflow(study), "--cores", "2", "--dry-run"]
+    shards = list(study.plan.shards)
 
     absent = usage(*plan, rounds=rounds)
     job = [f"train:shard={shards[-1]}", *CLUSTER_JOB, "--cores", "1", "--dry-run"]
-    remote = usage("-m", "snakemake", *workflow(synthetic), "--target-jobs", *job, rounds=rounds)
-    synthetic.write_results(curves=False)
+    remote = usage("-m", "snakemake", *workflow(study), "--target-jobs", *job, rounds=rounds)
+    study.write_results(curves=False)
     # As if Snakemake had made them, so that it also compares its records of each file.
     touch = ["--touch", "--forceall", "--until", "train", "--cores", "1"]
-    usage("-c", TOUCH, *workflow(synthetic), *touch)
+    usage("-c", TOUCH, *workflow(study), *touch)
     there = usage(*plan, rounds=rounds)
     for shard in shards[::2]:
-        synthetic.plan.shard_path(shard).unlink()
+        study.plan.shard_path(shard).unlink()
     half = usage(*plan, rounds=rounds)
 
     assert "0 to train" in there.output and jobs(there) < 15, there.output
     assert jobs(half) - jobs(there) == -(-len(shards) // 2), half.output
     return {
-        "runs": f"{synthetic.n_runs:,}",
+        "runs": f"{study.n_runs:,}",
         "seeds per shard": f"{seeds_per_shard}",
         "jobs": f"{jobs(absent):,}",
         "no results": absent.seconds,
@@ -94,19 +94,19 @@ def jobs(planned: Usage) -> int:
 
 def collecting(n_runs: int, folder: Path) -> dict[str, str]:
     """Return a row of the table about the stages that read all runs at once."""
-    synthetic = SyntheticStudy(n_runs, 10, folder)
-    synthetic.write_results(curves=True)
-    results = synthetic.plan.folder
-    study = ["--study", str(results / "study.json")]
-    runs = str(results / "runs.parquet")
+    study = SyntheticStudy(n_runs, 10, folder)
+    study.write_results(curves=True)
+    results = study.plan.folder
+    options = ["--study", str(results / "study.json")]
+    shards, runs = str(results / "runs"), str(results / "runs.parquet")
     stage = ["-m", "noisescale"]
-    collect = usage(*stage, "collect", *study, "--shards", str(results / "runs"), "--output", runs)
+    collect = usage(*stage, "collect", *options, "--shards", shards, "--output", runs)
     output = str(results / "scaling_laws.json")
-    laws = usage(*stage, "laws", *study, "--runs", runs, "--output", output)
+    laws = usage(*stage, "laws", *options, "--runs", runs, "--output", output)
     return {
-        "runs": f"{synthetic.n_runs:,}",
+        "runs": f"{study.n_runs:,}",
         "rows": f"{pq.read_metadata(runs).num_rows:,}",
-        "shards": f"{len(synthetic.plan.shards):,}",
+        "shards": f"{len(study.plan.shards):,}",
         "MB on disk": f"{Path(runs).stat().st_size / 1e6:.0f}",
         "collect": collect.seconds,
         "its peak MB": f"{collect.megabytes:.0f}",
