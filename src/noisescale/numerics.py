@@ -4,6 +4,6 @@ NUMERICS_VERSION = 1
 """Raised whenever a change of the code may change a bit of a run's result.
 
 ``tests/training/test_numerics.py`` compares small trainings with recorded results, and fails if
-this number has to be raised. A new version of torch may change bits, too; the provenance of each job
-records the version that it used.
+this number has to be raised. A new version of torch may change bits, too; the provenance of each
+job records the version that it used.
 """
