@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from helpers.synthetic import synthetic_runs, synthetic_study, true_batch_opt
 
-from noisescale.laws.peaks import Peaks, find_peaks
+from noisescale.laws.peaks import find_peaks
 from noisescale.results.selection import experiment_rows, final_rows
 from noisescale.study.grid import noise_scale
 
@@ -26,7 +26,7 @@ def runs(study):
 
 @pytest.fixture(scope="module")
 def peaks(study, runs):
-    return Peaks.of(*find_peaks(study, runs))
+    return find_peaks(study, runs)
 
 
 def test_every_curve_has_a_row_and_a_column_of_draws(study, peaks):
@@ -72,7 +72,7 @@ def test_the_optimum_noise_scale_is_that_of_the_optimum_batch_size(peaks):
 
 def test_at_full_batch_the_noise_scale_is_zero_and_not_a_rounding_error(study):
     runs = synthetic_runs(study, noise=0.0005, batch_opt=4000)
-    table = Peaks.of(*find_peaks(study, runs)).table
+    table = find_peaks(study, runs).table
     full = table[table["batch_opt"] > 0.999999 * table["train_size"]]
     assert len(full) >= 5 and (full["noise_scale_opt"] == 0).all()
     assert (table["noise_scale_opt_low"] >= 0).all()
@@ -107,6 +107,5 @@ def test_ranges_and_numbers_are_those_of_the_curve(study, runs, peaks):
 
 def test_a_study_without_curves_has_no_peaks(study, runs):
     gap = study.experiments["generalization_gap"]
-    found = find_peaks(replace(study, experiments={"generalization_gap": gap}), runs)
-    peaks = Peaks.of(*found)
+    peaks = find_peaks(replace(study, experiments={"generalization_gap": gap}), runs)
     assert peaks.table.empty and peaks.draws.shape[1] == 0

@@ -187,7 +187,7 @@ def test_curves_of_one_noise_scale_collapse():
     study = synthetic_study()
 
     def collapse(**options):
-        peaks = Peaks.of(*find_peaks(study, synthetic_runs(study, noise=0.001, **options)))
+        peaks = find_peaks(study, synthetic_runs(study, noise=0.001, **options))
         return fit_collapse(peaks, CONFIDENCE)
 
     collapsed, apart = collapse(), collapse(exponents=(0.2, 1, 0.2))
@@ -198,7 +198,7 @@ def test_curves_of_one_noise_scale_collapse():
 
 def test_a_curve_of_two_experiments_counts_once_in_the_collapse():
     study = synthetic_study(bootstrap=50)
-    peaks = Peaks.of(*find_peaks(study, synthetic_runs(study, noise=0.001)))
+    peaks = find_peaks(study, synthetic_runs(study, noise=0.001))
     table = peaks.table
     chosen = table[table["experiment"].isin(["learning_rate", "momentum"]) & ~table["censored"]]
     assert fit_collapse(peaks, CONFIDENCE)[0].n_curves == len(chosen) - 1

@@ -89,9 +89,7 @@ def test_what_is_drawn_again_is_what_was_published(published, tmp_path):
 def test_the_peaks_are_those_of_the_laws(published):
     table = pd.read_csv(published / "peaks.csv", keep_default_na=False, na_values=[""])
     assert list(table["batch_opt"]) == pytest.approx(
-        [
-            peak.batch_opt for peak in ScalingLaws.read(published / "scaling_laws.json").peaks
-        ]
+        [peak.batch_opt for peak in ScalingLaws.read(published / "scaling_laws.json").peaks]
     )
 
 

@@ -107,18 +107,20 @@ def all_claims(results: Results) -> list[Claim]:
     return found
 
 
-def evaluate_claims(results: Results) -> list[Claim]:
+def evaluate_claims(results: Results, confidence: float | None = None) -> list[Claim]:
     """Return the claims, each with its verdict and its adjusted verdict.
 
     Among k claims, the adjusted verdicts are those of intervals of level 1 − (1 − c)/k for the
-    level c of the study (Bonferroni's correction): the probability that any of them is wrong is at
+    level c (Bonferroni's correction): the probability that any of them is wrong is at
     most that of a single one without the correction.
 
     Parameters
     ----------
     results
-        See `all_claims`. The laws must be of the study's own confidence; those of the corrected
-        one come from their stored draws.
+        See `all_claims`.
+    confidence
+        The level c of the intervals; that of the study by default. Nothing is fitted again: the
+        intervals of the laws come from their stored draws.
 
     Returns
     -------
@@ -129,9 +131,19 @@ def evaluate_claims(results: Results) -> list[Claim]:
     ------
     RecordError
         Runs of the study are missing.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> claims = ns.evaluate_claims(ns.load_results("docs/mnist"))
+    >>> {claim.name: str(claim.verdict) for claim in claims}["The generalization gap"]
+    'supported'
     """
+    if confidence is not None:
+        results = _at(results, confidence)
     claims = all_claims(results)
-    adjusted = {claim.name: claim.verdict for claim in all_claims(_adjusted(results, len(claims)))}
+    level = 1 - (1 - results.study.statistics.confidence) / max(1, len(claims))
+    adjusted = {claim.name: claim.verdict for claim in all_claims(_at(results, level))}
     # A claim for which the wider intervals leave no curve is undecided.
     return [
         replace(claim, adjusted_verdict=adjusted.get(claim.name, Verdict.UNDECIDED))
@@ -139,10 +151,8 @@ def evaluate_claims(results: Results) -> list[Claim]:
     ]
 
 
-def _adjusted(results: Results, n_claims: int) -> Results:
-    """Return results at the confidence that Bonferroni's correction asks for."""
-    statistics = results.study.statistics
-    confidence = 1 - (1 - statistics.confidence) / max(1, n_claims)
-    study = replace(results.study, statistics=replace(statistics, confidence=confidence))
+def _at(results: Results, confidence: float) -> Results:
+    """Return results with their intervals at another level."""
+    statistics = replace(results.study.statistics, confidence=confidence)
     laws = None if results.laws is None else evaluate_at(results.laws, confidence)
-    return replace(results, study=study, laws=laws)
+    return replace(results, study=replace(results.study, statistics=statistics), laws=laws)

@@ -65,10 +65,22 @@ def load_dataset(path: Path) -> Dataset:
         ours = False
     if not ours:
         raise DataError(f"{path}: not a data file of this version of noisescale; {_REMEDY}")
-    for key in ("X_train", "X_test"):
-        arrays[key] = arrays[key].astype(np.float32)
-        arrays[key] *= np.float32(scale)
-    return Dataset(name=name, n_classes=n_classes, digest=digest, **arrays)
+    return _scaled(name, arrays, scale, n_classes, digest)
+
+
+def to_dataset(name: str, arrays: dict[str, Array], scale: float) -> Dataset:
+    """Return a data set from its arrays as they are stored, and the scale of its inputs."""
+    n_classes = int(arrays["y_train"].max()) + 1
+    return _scaled(name, arrays, scale, n_classes, dataset_digest(name, arrays, scale))
+
+
+def _scaled(
+    name: str, arrays: dict[str, Array], scale: float, n_classes: int, digest: str
+) -> Dataset:
+    inputs = {key: arrays[key].astype(np.float32) for key in ("X_train", "X_test")}
+    for array in inputs.values():
+        array *= np.float32(scale)
+    return Dataset(name=name, n_classes=n_classes, digest=digest, **(arrays | inputs))
 
 
 def read_dataset_metadata(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,10 @@ def load_user_npz(spec: DatasetSpec) -> tuple[Splits, float]:
     return (train, arrays["y_train"], test, arrays["y_test"]), scale
 
 
-def count_test_images_in_train(splits: Splits) -> int:
+def count_test_images_in_train(arrays: Mapping[str, Array]) -> int:
     """Return the number of test images that are equal to an image of the training split."""
-    train = {row.tobytes() for row in splits[0]}
-    return sum(row.tobytes() in train for row in splits[2])
+    train = {row.tobytes() for row in arrays["X_train"]}
+    return sum(row.tobytes() in train for row in arrays["X_test"])
 
 
 def _check_inputs(path: Path, key: str, X: Array) -> None:

@@ -9,8 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from noisescale.data.dataset import SCHEMA_VERSION, dataset_digest, load_dataset
-from noisescale.data.npz import ARRAYS, count_test_images_in_train
+from noisescale.data.dataset import (
+    SCHEMA_VERSION,
+    Dataset,
+    dataset_digest,
+    load_dataset,
+    to_dataset,
+)
+from noisescale.data.npz import ARRAYS, Array, count_test_images_in_train
 from noisescale.data.sources import SOURCES, source_digest
 from noisescale.errors import DataError
 from noisescale.storage.digests import write_checksum
@@ -19,6 +25,47 @@ from noisescale.study.checks import check_against_data
 from noisescale.study.model import DatasetSpec, Study
 
 _LOGGER = logging.getLogger(__name__)
+
+
+def open_dataset(dataset: str | DatasetSpec) -> Dataset:
+    """Return a data set in memory, without the workflow and without writing a file.
+
+    Parameters
+    ----------
+    dataset
+        A known name such as ``"digits"``, the path of your own ``.npz`` file, or a specification.
+
+    Returns
+    -------
+    Dataset
+        Not yet preprocessed.
+
+    Raises
+    ------
+    DataError
+        The data cannot be found, downloaded or read, or cannot be used.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> digits = ns.open_dataset("digits")
+    >>> digits.X_train.shape, digits.n_classes
+    ((1000, 64), 10)
+    """
+    if isinstance(dataset, str):
+        own = dataset.endswith(".npz")
+        dataset = DatasetSpec("npz" if own else dataset, dataset if own else None, "data")
+    arrays, scale = _read_source(dataset)
+    return to_dataset(dataset.name, arrays, scale)
+
+
+def _read_source(spec: DatasetSpec) -> tuple[dict[str, Array], float]:
+    """Return a data set's arrays as they are stored, and the scale of its inputs."""
+    if spec.name not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise DataError(f"dataset.name: {spec.name!r} is not known; expected one of {known}")
+    splits, scale = SOURCES[spec.name](spec)
+    return dict(zip(ARRAYS, splits, strict=True)), scale
 
 
 def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
@@ -36,11 +83,7 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
     RecordError
         `output` cannot be written.
     """
-    if spec.name not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise DataError(f"dataset.name: {spec.name!r} is not known; expected one of {known}")
-    splits, scale = SOURCES[spec.name](spec)
-    arrays = dict(zip(ARRAYS, splits, strict=True))
+    arrays, scale = _read_source(spec)
     meta: dict[str, Any] = {
         "kind": "data",
         "schema_version": SCHEMA_VERSION,
@@ -50,7 +93,7 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
         "digest": dataset_digest(spec.name, arrays, scale),
     }
     if spec.path:
-        shared = count_test_images_in_train(splits)
+        shared = count_test_images_in_train(arrays)
         meta["test_images_in_train"] = shared
         if shared:
             _LOGGER.warning(
@@ -60,16 +103,8 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
                 len(arrays["y_test"]),
             )
     with atomic_write(output) as temporary, open(temporary, "wb") as file:
-        X_train, y_train, X_test, y_test = splits
-        np.savez(
-            file,
-            X_train=X_train,
-            y_train=y_train,
-            X_test=X_test,
-            y_test=y_test,
-            scale=np.float64(scale),
-            meta=np.array(json.dumps(meta)),
-        )
+        contents: dict[str, Any] = arrays | {"scale": np.float64(scale), "meta": np.array(json.dumps(meta))}
+        np.savez(file, allow_pickle=False, **contents)
     write_checksum(output)
 
 

@@ -64,7 +64,39 @@ class Peaks:
         return cls(peak_table(peaks), np.array(draws).T if draws else np.empty((0, 0)))
 
 
-def find_peaks(study: Study, runs: pd.DataFrame) -> tuple[list[Peak], list[PeakResamples]]:
+def find_peaks(study: Study, runs: pd.DataFrame) -> Peaks:
+    """Return the optimum batch size of every curve with at least three batch sizes.
+
+    Parameters
+    ----------
+    study
+        Its experiments, and the level of the intervals.
+    runs
+        Columns as in `schemas.RUNS`.
+
+    Returns
+    -------
+    Peaks
+        A table with a row for each curve, and the bootstrap draws of its optimum.
+
+    Raises
+    ------
+    RecordError
+        Runs of the study are missing.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> results = ns.load_results("docs/mnist")
+    >>> peaks = ns.find_peaks(results.study, results.runs)
+    >>> at = peaks.table.query("experiment == 'momentum' and not censored")
+    >>> bool((at["batch_opt_low"] <= at["batch_opt"]).all())
+    True
+    """
+    return Peaks.of(*fit_peaks(study, runs))
+
+
+def fit_peaks(study: Study, runs: pd.DataFrame) -> tuple[list[Peak], list[PeakResamples]]:
     """Return the peak of every curve with at least three batch sizes.
 
     Parameters

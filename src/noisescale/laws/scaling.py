@@ -15,7 +15,7 @@ from noisescale.laws.collapse import fit_collapse
 from noisescale.laws.exponents import fit_exponents
 from noisescale.laws.joint import fit_joint_law
 from noisescale.laws.local_exponents import fit_local_exponents
-from noisescale.laws.peaks import Peaks, evaluate_peak, find_peaks
+from noisescale.laws.peaks import Peaks, evaluate_peak, fit_peaks
 from noisescale.laws.prediction import predict_left_out
 from noisescale.results.completeness import read_runs
 from noisescale.results.scaling_laws import (
@@ -47,8 +47,19 @@ def fit_scaling_laws(study: Study, runs: pd.DataFrame) -> ScalingLaws:
     ------
     RecordError
         Runs of the study are missing.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> results = ns.load_results("docs/mnist")
+    >>> laws = ns.fit_scaling_laws(results.study, results.runs)
+    >>> laws.exponents["momentum"].slope == results.laws.exponents["momentum"].slope
+    True
+    >>> low, high = laws.exponents["momentum"].interval(0.99)
+    >>> low < laws.exponents["momentum"].slope < high
+    True
     """
-    peaks, stored = find_peaks(study, runs)
+    peaks, stored = fit_peaks(study, runs)
     used = StatisticsUsed(study.statistics.bootstrap, study.statistics.confidence)
     return _laws_of(peaks, stored, used)
 

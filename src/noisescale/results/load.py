@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
@@ -144,6 +145,64 @@ class Results:
         if self.evidence is None:
             raise RecordError("the evidence is needed but was not given; pass its file")
         return self.evidence
+
+
+def load_results(folder: str | PathLike[str]) -> Results:
+    """Read and verify all results of a study.
+
+    Parameters
+    ----------
+    folder
+        ``results/<study>``, or a published study.
+
+    Returns
+    -------
+    Results
+        The study with its runs, evidence and laws, as far as it has them.
+
+    Raises
+    ------
+    RecordError
+        A file is missing or damaged, or lacks something that the study expects.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> results = ns.load_results("docs/mnist")
+    >>> sorted(results.laws.exponents)
+    ['learning_rate', 'momentum', 'train_size']
+    """
+    return Results.read(Path(folder))
+
+
+def load_runs(folder: str | PathLike[str]) -> pd.DataFrame:
+    """Read the learning curves of all runs of a study.
+
+    Parameters
+    ----------
+    folder
+        ``results/<study>``, or a published study.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each run and evaluation; columns as in `schemas.RUNS`.
+
+    Raises
+    ------
+    RecordError
+        The file is missing or damaged, or lacks runs of the study.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> runs = ns.load_runs("docs/mnist")
+    >>> final = runs[runs["update"] == runs["updates"]]
+    >>> final["run_id"].is_unique
+    True
+    """
+    folder = Path(folder)
+    return read_runs(folder / "runs.parquet", Study.read(folder / "study.json"))
 
 
 def read_results(

@@ -1,1 +1,5 @@
-"""statistics."""
+"""Statistics that know nothing of the study: the bootstrap, Tobit, local regression, estimates."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""study."""
+"""What a study is: its configuration, experiments, grid of runs, and shards."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -75,8 +75,18 @@ def noise_scale(
 ) -> _Numbers:
     """Return SGD's noise scale g = ε (N/B − 1) / (1 − m).
 
-    Smith & Le, equation 10 and, for momentum, section 5.2 and appendix D. Works elementwise on
-    arrays.
+    Smith & Le, equation 10 and, for momentum, section 5.2 and appendix D.
+
+    Parameters
+    ----------
+    learning_rate, train_size, batch_size, momentum : float or array_like
+        ε, N, B and m; arrays are combined elementwise.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> round(ns.noise_scale(learning_rate=0.1, train_size=1000, batch_size=16, momentum=0.9), 6)
+    61.5
     """
     return learning_rate * (train_size / batch_size - 1) / (1 - momentum)
 
@@ -130,5 +140,13 @@ def cells(study: Study) -> list[Cell]:
 
 
 def unique_runs(study: Study) -> list[Run]:
-    """Return the distinct runs of a study in a stable order."""
+    """Return the distinct runs of a study in a stable order.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> runs = ns.unique_runs(ns.load_study("docs/mnist/study.json"))
+    >>> runs[0].hidden, len(set(runs)) == len(runs)
+    ('100', True)
+    """
     return list(dict.fromkeys(cell.run for cell in cells(study)))

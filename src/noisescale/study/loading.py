@@ -53,8 +53,13 @@ def load_study(*configs: Config) -> Study:
 
     Examples
     --------
-    >>> study = load_study("config.yaml", {"base": {"seeds": 3}})  # doctest: +SKIP
-    >>> study = load_study("results/digits/study.json")  # doctest: +SKIP
+    >>> import noisescale as ns
+    >>> study = ns.load_study("config.yaml", {"base": {"seeds": 3}})
+    >>> study.name, len(ns.unique_runs(study))
+    ('digits', 675)
+    >>> published = ns.load_study("docs/mnist/study.json")
+    >>> published.dataset.name
+    'mnist'
     """
     for config in configs:
         if _is_path(config) and Path(config).name == STUDY_FILE:

@@ -1,1 +1,5 @@
-"""training."""
+"""Training: packing runs into stacks, minibatches, checkpoints, learning curves, devices."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

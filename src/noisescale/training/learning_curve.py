@@ -65,6 +65,14 @@ def runs_table(curves: Iterable[LearningCurve], dataset: str) -> pa.Table:
     pyarrow.Table
         With the columns of `noisescale.results.schemas.RUNS`; its method `to_pandas` makes a
         DataFrame.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> study = ns.load_study("workflow/presets/smoke.yaml")
+    >>> curves = ns.train(ns.unique_runs(study)[:1], ns.open_dataset("digits"), device="cpu")
+    >>> len(ns.runs_table(curves, "digits")) == len(curves[0].evaluations)
+    True
     """
     rows = [
         {

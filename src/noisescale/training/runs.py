@@ -63,6 +63,17 @@ def train(
     ------
     NoisescaleError
         `device` is ``cuda``, and there is no GPU.
+
+    Examples
+    --------
+    >>> import noisescale as ns
+    >>> study = ns.load_study("workflow/presets/smoke.yaml")
+    >>> curves = ns.train(ns.unique_runs(study)[:2], ns.open_dataset("digits"), device="cpu")
+    >>> [curve.evaluations[-1].update == curve.run.updates for curve in curves]
+    [True, True]
+    >>> table = ns.runs_table(curves, "digits").to_pandas()
+    >>> bool(table["test_accuracy"].between(0, 1).all())
+    True
     """
     with torch_settings(1, precision):
         return train_runs(

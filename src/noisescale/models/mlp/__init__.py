@@ -1,1 +1,5 @@
-"""mlp."""
+"""The multilayer perceptron of the paper, with SGD written out for many networks at once."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

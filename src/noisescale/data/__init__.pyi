@@ -1,0 +1,9 @@
+from .dataset import Dataset as Dataset
+from .dataset import load_dataset as load_dataset
+from .prepare import open_dataset as open_dataset
+from .prepare import prepare_dataset as prepare_dataset
+from .preprocessing import preprocess as preprocess
+from .randomness import generator as generator
+from .randomness import noisy_labels as noisy_labels
+from .randomness import subset as subset
+from .sources import SOURCES as SOURCES

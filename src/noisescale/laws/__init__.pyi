@@ -1,0 +1,14 @@
+from .collapse import fit_collapse as fit_collapse
+from .exponents import fit_exponent as fit_exponent
+from .exponents import fit_exponents as fit_exponents
+from .joint import fit_joint_law as fit_joint_law
+from .local_exponents import fit_local_exponents as fit_local_exponents
+from .peak_fit import PeakFit as PeakFit
+from .peak_fit import fit_peak as fit_peak
+from .peaks import Peaks as Peaks
+from .peaks import find_peaks as find_peaks
+from .power_law import PowerLaw as PowerLaw
+from .power_law import fit_power_law as fit_power_law
+from .prediction import predict_left_out as predict_left_out
+from .scaling import evaluate_at as evaluate_at
+from .scaling import fit_scaling_laws as fit_scaling_laws

@@ -1,0 +1,9 @@
+from .architecture import Architecture as Architecture
+from .architecture import StackedModel as StackedModel
+from .block import Block as Block
+from .registry import architecture_of as architecture_of
+from .registry import get_architecture as get_architecture
+from .registry import register as register
+from .registry import stack_key as stack_key
+from .training_sets import TrainingSets as TrainingSets
+from .work import Work as Work

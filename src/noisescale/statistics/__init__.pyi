@@ -1,0 +1,10 @@
+from .bootstrap import interval as interval
+from .bootstrap import percentiles as percentiles
+from .bootstrap import resamples as resamples
+from .bootstrap import seed_matrix as seed_matrix
+from .bootstrap import summarize as summarize
+from .bootstrap import t_interval as t_interval
+from .estimate import Estimate as Estimate
+from .loess import local_quadratic as local_quadratic
+from .tobit import TobitFit as TobitFit
+from .tobit import fit_tobit as fit_tobit

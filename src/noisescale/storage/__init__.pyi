@@ -1,0 +1,12 @@
+from .digests import dumps_verified as dumps_verified
+from .digests import json_digest as json_digest
+from .digests import loads_verified as loads_verified
+from .digests import sha256 as sha256
+from .files import atomic_write as atomic_write
+from .files import read_bytes as read_bytes
+from .files import write_text as write_text
+from .locks import exclusive_lock as exclusive_lock
+from .provenance import collect_provenance as collect_provenance
+from .tables import read_metadata as read_metadata
+from .tables import read_table as read_table
+from .tables import write_table as write_table

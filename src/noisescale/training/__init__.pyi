@@ -1,0 +1,9 @@
+from .checkpoint import Checkpoint as Checkpoint
+from .learning_curve import Evaluation as Evaluation
+from .learning_curve import LearningCurve as LearningCurve
+from .learning_curve import runs_table as runs_table
+from .loop import TrainingLoop as TrainingLoop
+from .runs import train as train
+from .runs import train_runs as train_runs
+from .state import Checkpointer as Checkpointer
+from .state import StackState as StackState
