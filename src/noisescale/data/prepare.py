@@ -103,7 +103,10 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
                 len(arrays["y_test"]),
             )
     with atomic_write(output) as temporary, open(temporary, "wb") as file:
-        contents: dict[str, Any] = arrays | {"scale": np.float64(scale), "meta": np.array(json.dumps(meta))}
+        contents: dict[str, Any] = arrays | {
+            "scale": np.float64(scale),
+            "meta": np.array(json.dumps(meta)),
+        }
         np.savez(file, allow_pickle=False, **contents)
     write_checksum(output)
 
