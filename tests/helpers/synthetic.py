@@ -1,8 +1,8 @@
-"""A made-up study with known answers: what the statistics must find, and figures can be drawn from.
+"""A synthetic study with a known optimum, to test statistics and figures with.
 
 The accuracy of a curve is a smooth peak in log B at B_opt = k ε^α N^β / (1 − m)^γ. Seeds are common
 random numbers, as in the real study: a seed lifts or lowers every curve alike, and each run has a
-small noise of its own.
+independent small noise.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def synthetic_runs(
     Parameters
     ----------
     noise
-        Standard deviation of one run's own final test accuracy.
+        Standard deviation of the independent noise of a run's final test accuracy.
     exponents
         Of B_opt on learning rate, training set size and 1/(1 − momentum).
     batch_opt

@@ -1,4 +1,4 @@
-"""Means over seeds and their intervals: paired, deterministic, and as wide as they should be."""
+"""Means over seeds and their intervals: paired, deterministic, and of the right width."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def table(values: np.ndarray, status: str = "trained") -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def test_an_experiment_gets_exactly_its_runs(study, runs):
+def test_an_experiment_has_exactly_its_runs(study, runs):
     rows = experiment_rows(study, runs.sample(frac=1, random_state=0), "learning_rate")
-    wanted = {cell.run.run_id for cell in expand_cells(study.experiments["learning_rate"])}
-    assert set(rows["run_id"]) == wanted
-    assert len(rows) == runs["run_id"].isin(wanted).sum()
+    expected = {cell.run.run_id for cell in expand_cells(study.experiments["learning_rate"])}
+    assert set(rows["run_id"]) == expected
+    assert len(rows) == runs["run_id"].isin(expected).sum()
     assert list(rows.columns) == [*runs.columns, "experiment", "variant", "epochs"]
     assert rows["epochs"].isna().all()
     assert (rows.dtypes[runs.columns] == runs.dtypes).all()
@@ -71,7 +71,7 @@ def test_final_rows_hold_each_run_once_after_its_last_update(study, runs):
     assert (finals["update"] == finals["updates"]).all()
 
 
-def test_resamples_draw_with_replacement_and_are_the_same_for_everyone():
+def test_resamples_draw_with_replacement_and_depend_on_the_number_of_seeds_only():
     counts = bootstrap.resamples(range(7), STATISTICS)
     assert counts.shape == (500, 7)
     assert (counts.sum(axis=1) == 7).all()
@@ -79,7 +79,7 @@ def test_resamples_draw_with_replacement_and_are_the_same_for_everyone():
     np.testing.assert_array_equal(counts, bootstrap.resamples([3, 1, 4, 15, 9, 2, 6], STATISTICS))
 
 
-def test_a_summary_is_that_of_a_bootstrap_written_as_a_loop():
+def test_a_summary_equals_a_bootstrap_written_as_a_loop():
     values = np.random.default_rng(0).normal(0.9, 0.01, (8, 3))
     summary = bootstrap.summarize(table(values), ["cell"], "y", STATISTICS)
     n = len(values)
@@ -98,22 +98,22 @@ def test_a_summary_is_that_of_a_bootstrap_written_as_a_loop():
 
 
 @pytest.mark.parametrize(("n_seeds", "at_least"), [(5, 0.89), (10, 0.92), (20, 0.93)])
-def test_intervals_hold_the_true_mean_about_as_often_as_they_say(n_seeds, at_least):
+def test_intervals_of_means_have_about_their_nominal_coverage(n_seeds, at_least):
     """Five seeds have few different resamples: 95 % is then 91 % in truth."""
     values = np.random.default_rng(n_seeds).normal(0, 1, (n_seeds, 2000))
     summary = bootstrap.summarize(table(values), ["cell"], "y", STATISTICS)
     assert at_least <= ((summary["low"] <= 0) & (summary["high"] >= 0)).mean() <= 0.975
 
 
-def test_what_all_curves_share_of_a_seed_drops_out_of_their_difference():
+def test_the_effect_of_a_seed_on_all_curves_cancels_in_their_difference():
     random = np.random.default_rng(1)
     seed_effect = random.normal(0, 1, (10, 1))
     values = seed_effect + np.array([0.0, 0.5]) + random.normal(0, 0.01, (10, 2))
     means = bootstrap.means(values, bootstrap.resamples(range(10), STATISTICS))
     low, high = bootstrap.interval(means[:, 1] - means[:, 0], 10, 0.95)
     assert 0.48 < low < 0.5 < high < 0.52
-    alone_low, alone_high = bootstrap.interval(means[:, 0], 10, 0.95)
-    assert alone_high - alone_low > 0.5
+    single_low, single_high = bootstrap.interval(means[:, 0], 10, 0.95)
+    assert single_high - single_low > 0.5
 
 
 def test_null_values_are_left_out_and_counted():
@@ -147,7 +147,7 @@ def test_one_seed_has_a_mean_and_no_interval():
     assert summary[["low", "high"]].isna().all(axis=None)
 
 
-def test_cells_that_lack_an_axis_are_refused(study, runs):
+def test_cells_with_two_rows_of_a_seed_are_refused(study, runs):
     rows = final_rows(experiment_rows(study, runs, "learning_rate"))
     with pytest.raises(ValueError, match="an axis is missing"):
         bootstrap.summarize(rows, ["batch_size"], "test_accuracy", STATISTICS)

@@ -1,4 +1,4 @@
-"""Censored regression against independent implementations, and on data of known truth."""
+"""Censored regression against independent implementations, and on simulated data."""
 
 import numpy as np
 import pytest

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from noisescale.results.schemas import RUNS
 from noisescale.study.grid import Run
+from noisescale.study.status import RunStatus
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def runs_table(curves: Iterable[LearningCurve], dataset: str) -> pa.Table:
             "train_cross_entropy": evaluation.train_cross_entropy,
             "test_accuracy": evaluation.test_accuracy,
             "test_cross_entropy": evaluation.test_cross_entropy,
-            "status": "trained" if curve.diverged_at is None else "diverged",
+            "status": (
+                RunStatus.TRAINED if curve.diverged_at is None else RunStatus.DIVERGED
+            ).value,
             "diverged_at": curve.diverged_at,
             "train_seconds": curve.seconds,
         }
