@@ -1,4 +1,4 @@
-"""The look of figures: told apart without colour, readable axes, nothing hidden or cut off."""
+"""The look of figures: series differ without colour, axes are readable, nothing is hidden."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from noisescale.figures.plotting import annotations, axis_scales, layout, marks,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_figure_says_over_how_many_seeds(name):
+def test_every_figure_states_its_number_of_seeds(name):
     table, drawing = drawn(name)
     assert "3 seeds" in drawing._supxlabel.get_text()
     assert (table.loc[table["kind"] == "curve", "n_seeds"] == 3).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_series_can_be_told_apart_without_colour(name):
+def test_series_can_be_distinguished_without_colour(name):
     _, drawing = drawn(name)
     (legend,) = drawing.legends
     handles = [h for h in legend.legend_handles if h.get_linestyle() not in ("None", "")]
-    # A hollow marker is another marker.
+    # A hollow marker counts as a different marker.
     looks = {
         (h.get_marker(), h.get_linestyle(), h.get_markerfacecolor() == "white") for h in handles
     }
@@ -37,7 +37,7 @@ def test_ordered_series_go_from_dark_to_light(count):
     looks = style.ordered([str(i) for i in range(count)]).values()
     light = [np.dot(mpl.colors.to_rgb(look.color), (0.2126, 0.7152, 0.0722)) for look in looks]
     assert (np.diff(light) > 0).all()
-    assert light[-1] < 0.75  # still to be seen on white
+    assert light[-1] < 0.75  # still visible on white
 
 
 def test_named_series_differ_in_lightness():
@@ -48,7 +48,7 @@ def test_named_series_differ_in_lightness():
     assert (np.diff(light) > 0.05).all()
 
 
-def test_zero_weight_decay_is_in_view():
+def test_zero_weight_decay_is_visible():
     _, drawing = drawn("fig8_weight_decay")
     for _, line in artists(drawing, "curve"):
         ax = line.axes
@@ -74,7 +74,7 @@ def test_diverged_runs_are_marked_and_counted():
     assert sum(line.get_marker() == "x" and len(line.get_xdata()) > 0 for line in left.lines) >= 3
 
 
-def test_networks_share_an_axis_of_cross_entropy_that_a_diverged_one_does_not_stretch():
+def test_networks_share_an_axis_of_cross_entropy_that_diverged_runs_do_not_stretch():
     study = one_experiment("generalization_gap", hidden=["100", "400"])
     runs = synthetic_runs(study)
     runs.loc[runs["hidden"] == "400", "train_cross_entropy"] /= 50
@@ -88,7 +88,7 @@ def test_networks_share_an_axis_of_cross_entropy_that_a_diverged_one_does_not_st
     assert all(ax.get_ylim()[1] < 1e3 for ax in axes)
 
 
-def test_five_powers_of_ten_have_no_ticks_between():
+def test_an_axis_of_five_powers_of_ten_has_no_ticks_between_them():
     drawing, axes = plt.subplots(2)
     for ax, high in zip(axes, (1e3, 1e5), strict=True):
         axis_scales.logarithmic(ax, "y", [10.0, high])
@@ -129,7 +129,7 @@ def curve(*y: float, series: str = "a", n_diverged: int = 0):
     return plot_data.rows("a", "curve", series=series, x=x, y=y, n_diverged=n_diverged)
 
 
-def test_peaks_fill_the_panel_though_small_batches_fail():
+def test_peaks_fill_the_panel_although_small_batches_fail():
     rows = plot_data.stack(
         [curve(0.1, 0.88, 0.92, 0.91, 0.9), curve(0.1, 0.1, 0.91, 0.9, series="b")]
     )
@@ -137,26 +137,26 @@ def test_peaks_fill_the_panel_though_small_batches_fail():
     assert 0.88 < low < 0.9 and 0.92 < high < 0.93
 
 
-def test_a_curve_without_training_on_its_right_end_does_not_hide_the_peaks():
+def test_a_curve_that_is_untrained_at_its_right_end_does_not_hide_the_peaks():
     low, _ = axis_scales.around_peaks(curve(0.9, 0.92, 0.919, 0.918, 0.916, 0.914, 0.2))
     assert low > 0.85
 
 
 @pytest.mark.parametrize("y", [(0.1, 0.1, 0.1), (0.1, 0.5, 0.9), (0.9,)])
-def test_curves_without_a_peak_have_limits_too(y):
+def test_curves_without_a_peak_have_limits_as_well(y):
     low, high = axis_scales.around_peaks(curve(*y))
     assert low < max(y) < high
     assert axis_scales.around_peaks(curve(*y).iloc[:0]) == (0.0, 1.0)
 
 
-def test_diverged_runs_do_not_stretch_a_panel_but_all_else_is_within():
+def test_diverged_runs_do_not_stretch_a_panel_that_shows_all_others():
     rows = plot_data.stack([curve(0.8, 0.9), curve(0.1, n_diverged=3, series="b")])
     low, high = axis_scales.full(rows)
     assert 0.7 < low < 0.8 and 0.9 < high < 1
     assert axis_scales.full(curve(0.1, n_diverged=1))[0] < 0.1
 
 
-def test_the_end_of_a_learning_curve_is_in_view():
+def test_the_end_of_a_learning_curve_is_visible():
     rows = plot_data.stack([curve(0.1, 0.5, 0.9, 0.97), curve(0.1, 0.8, 0.95, 0.965, series="b")])
     with style.look():
         ax = style.canvas(1, 2).subplots()
@@ -165,13 +165,13 @@ def test_the_end_of_a_learning_curve_is_in_view():
     assert 0.9 < low < 0.95 and high > 0.97
 
 
-def test_words_go_where_there_is_room():
+def test_labels_are_placed_where_there_is_room():
     with style.look():
         ax = style.canvas(1, 2).subplots()
         ax.set(xlim=(0, 1), ylim=(-1, 1))
         ax.plot([0, 0.5, 1], [-0.05, -0.05, -0.05])
         ax.plot([0, 0.3], [0.05, 0.1])
-        annotations.beside_line(ax, 0, "zero")
+        annotations.label_line(ax, 0, "zero")
     (text,) = ax.texts
     assert (text.get_ha(), text.get_va()) == ("right", "bottom")
 
@@ -185,21 +185,21 @@ def test_words_go_where_there_is_room():
         ([1, 60000], ["1", "10", "100", "1000", "10000"]),
     ],
 )
-def test_ticks_are_written_plainly(values, labels):
+def test_ticks_are_plain_numbers_or_powers_of_ten(values, labels):
     with style.look():
         ax = style.canvas(1, 2).subplots()
         axis_scales.logarithmic(ax, "x", values)
         assert [tick.get_text() for tick in ax.get_xticklabels()] == labels
 
 
-def test_few_values_label_themselves():
+def test_a_few_values_are_the_ticks_of_their_axis():
     with style.look():
         ax = style.canvas(1, 2).subplots()
         axis_scales.logarithmic(ax, "x", [1, 2, 4, 1 / 0.15], ticks=True)
         assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2", "4", "6.67"]
 
 
-def test_a_long_legend_takes_more_lines_and_is_read_line_by_line():
+def test_a_long_legend_has_more_lines_and_is_ordered_by_line():
     with style.look():
         figure = style.canvas(1, 3)
         layout.legend(figure, style.ordered([f"learning rate {i}" for i in range(9)]))
@@ -215,7 +215,7 @@ def test_a_long_legend_takes_more_lines_and_is_read_line_by_line():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_reaches_out_of_the_picture(name):
+def test_nothing_extends_beyond_the_picture(name):
     _, drawing = drawn(name)
     drawing.draw_without_rendering()
     box = drawing.get_tightbbox()

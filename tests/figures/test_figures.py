@@ -1,4 +1,4 @@
-"""Figures: the .csv is what is plotted, in marks that can be told apart, whatever the results."""
+"""Figures: the .csv is exactly what is plotted, whatever the results."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from helpers.synthetic import synthetic_evidence, synthetic_runs, synthetic_stud
 from noisescale import figures
 from noisescale.figures.draw import draw_figure, figures_stage
 from noisescale.figures.plotting import plot_data, style
-from noisescale.figures.registry import FIGURES, FORMATS, figures_of
+from noisescale.figures.registry import FIGURES, FORMATS, JOBS, figures_of
 from noisescale.laws.scaling import laws_stage
+from noisescale.results.load import Results
 from noisescale.storage import tables as records
+from noisescale.study.experiments import EXPERIMENTS
 from noisescale.study.model import BatchRange
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
@@ -29,9 +31,28 @@ def numbers(points) -> list[tuple[float, ...]]:
     return sorted(tuple(np.round(point, 9)) for point in points)
 
 
+def test_the_registry_agrees_with_the_registry_of_experiments():
+    for kind in EXPERIMENTS.values():
+        assert kind.name in FIGURES[kind.figure].experiments
+    for spec in FIGURES.values():
+        assert set(spec.experiments) <= set(EXPERIMENTS)
+        assert spec.job in JOBS and set(spec.needs) <= {"runs", "evidence", "laws"}
+        assert (spec.noise_levels is not None) == ("evidence" in spec.needs)
+        assert (spec.number is not None) == spec.name.startswith(f"fig{spec.number}_")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_needs_only_the_results_that_it_declares(name):
+    given = dict.fromkeys(("runs", "evidence", "laws"))
+    given |= {kind: getattr(data(), kind) for kind in FIGURES[name].needs}
+    table, _ = drawn(name)
+    only, _ = compose(name, Results(data().study, **given))
+    pd.testing.assert_frame_equal(only, table)
+
+
 def test_the_registry_imports_nothing_heavy():
     code = (
-        "import sys; from noisescale import figures; "
+        "import sys; from noisescale.figures import registry; "
         "print({'matplotlib', 'pandas', 'numpy', 'scipy'} & set(sys.modules))"
     )
     path = [str(Path(figures.__file__).parents[2])]
@@ -113,7 +134,7 @@ def test_a_figure_can_be_redrawn_from_its_csv(name, tmp_path):
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path):
-    """Whatever the user's own settings of matplotlib, and whatever was drawn before."""
+    """They depend neither on the user's settings of Matplotlib nor on what was drawn before."""
     draw_figure("fig5_learning_rate", data(), tmp_path / "a")
     with mpl.rc_context({"lines.linewidth": 7, "svg.hashsalt": None, "font.size": 30}):
         draw_figure("fig9_fixed_epochs", data(), tmp_path / "b")
@@ -125,7 +146,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
     assert "<dc:date>" not in text
 
 
-def test_the_fit_is_drawn_beside_the_theory():
+def test_the_fit_is_drawn_with_the_theory():
     table, _ = drawn("fig5_learning_rate")
     law = data().laws.exponents["learning_rate"]
     fit = table[table["kind"] == "fit"]
@@ -149,14 +170,14 @@ def test_further_axes_become_rows_of_panels():
 
 
 @pytest.mark.parametrize("name", ["batch_size", "weight_decay", "fixed_epochs", "label_noise"])
-def test_every_family_has_room_for_further_axes(name):
+def test_every_figure_has_a_row_of_panels_for_each_variant(name):
     figure = next(spec.name for spec in FIGURES.values() if name in spec.experiments)
     table, drawing = compose(figure, made_up(one_experiment(name, hidden=["100", "400"])))
     assert len(drawing.axes) == 2 * table["panel"].nunique()
 
 
 def without_signal(study):
-    """Return results in which every run diverged, at once, and the evidence is flat."""
+    """Return results in which every run diverged immediately, and the evidence is constant."""
     runs = synthetic_runs(study)
     runs["status"], runs["diverged_at"] = "diverged", 1
     runs[["train_accuracy", "test_accuracy"]] = 0.1
@@ -169,7 +190,7 @@ def without_signal(study):
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["one seed", "three seeds"])
-def hopeless(request):
+def all_diverged(request):
     study = synthetic_study(seeds=request.param, bootstrap=20)
     coarse = {
         key: experiment
@@ -182,13 +203,13 @@ def hopeless(request):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_but_divergence_is_drawn_too(hopeless, name):
-    _, drawing = compose(name, hopeless)
-    seeds = len(set(hopeless.runs["seed"]))
+def test_a_study_in_which_every_run_diverged_is_drawn(all_diverged, name):
+    _, drawing = compose(name, all_diverged)
+    seeds = len(set(all_diverged.runs["seed"]))
     assert f"{seeds} seed" in drawing._supxlabel.get_text()
 
 
-def test_main_draws_from_files(tmp_path):
+def test_the_stage_draws_from_files(tmp_path):
     study = one_experiment("momentum", momentum=[0.0, 0.9])
     write_synthetic(tmp_path, replace(study, evidence=synthetic_study(seeds=2).evidence))
     study_path, runs = tmp_path / "study.json", tmp_path / "runs.parquet"

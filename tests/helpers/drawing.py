@@ -1,4 +1,4 @@
-"""Figures drawn from a made-up study, without files, for tests to inspect."""
+"""Figures drawn from a synthetic study, without files, for tests to inspect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made_up(study, runs=None, evidence=None) -> Results:
 
 
 def compose(name: str, data: Results, table: pd.DataFrame | None = None):
-    """Return a figure's table and its drawing, not written anywhere."""
+    """Return a figure's table and its drawing without writing them."""
     spec = FIGURES[name]
     module = importlib.import_module(f"noisescale.figures.{spec.module}")
     with style.look():
@@ -38,13 +38,13 @@ def compose(name: str, data: Results, table: pd.DataFrame | None = None):
 
 @functools.cache
 def data() -> Results:
-    """Return the results of the usual made-up study, of three seeds."""
+    """Return the results of the default synthetic study with three seeds."""
     return made_up(synthetic_study(seeds=3, bootstrap=60))
 
 
 @functools.cache
 def drawn(name: str):
-    """Return a figure's table and drawing of the usual study."""
+    """Return a figure's table and drawing for the default synthetic study."""
     return compose(name, data())
 
 

@@ -1,4 +1,4 @@
-"""The report: one page, complete, valid, harmless, and in need of nothing else."""
+"""The report: one page that is complete, valid, harmless and self-contained."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from noisescale.claims.stage import claims_stage
 from noisescale.errors import RecordError
 from noisescale.figures.registry import FIGURES, figures_of
 from noisescale.laws.scaling import laws_stage
-from noisescale.report import provenance_tables
+from noisescale.report import job_times, provenance_tables
 from noisescale.report.captions import caption_html, captions_stage
-from noisescale.report.job_times import read_job_times
-from noisescale.report.page import report_stage
+from noisescale.report.job_times import StageTime, duration, read_job_times
+from noisescale.report.page import render_report, report_stage
+from noisescale.results.load import Results
 from noisescale.storage.files import write_text
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
@@ -60,7 +61,7 @@ class Page(HTMLParser):
 
 
 def stand_ins(folder: Path, study) -> Path:
-    """Write a file in the place of each picture and table."""
+    """Write placeholders for the files of each figure."""
     folder.mkdir(parents=True, exist_ok=True)
     for spec in figures_of(study):
         (folder / f"{spec.name}.png").write_bytes(PNG)
@@ -70,7 +71,7 @@ def stand_ins(folder: Path, study) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The results of a study with a title that has to be escaped."""
+    """Return the results of a study with a title that has to be escaped."""
     folder = tmp_path_factory.mktemp("results")
     study = replace(synthetic_study(seeds=3, bootstrap=60), title=HOSTILE)
     write_synthetic(folder, study)
@@ -91,7 +92,7 @@ def write(folder: Path, output: Path, **paths) -> str:
     captions_stage(given["study_path"], folder / "claims.parquet", CAPTIONS, folder / "captions")
     rest = {
         "figures_folder": folder / "figures",
-        "judged_folder": folder,
+        "claims_folder": folder,
         "benchmarks_folder": folder / "benchmarks",
     }
     report_stage(**given | rest | paths, output=output)
@@ -114,12 +115,12 @@ def test_the_page_needs_no_other_file_and_no_network(folder, tmp_path):
     assert "url(" not in text and "@import" not in text
 
 
-def test_the_title_is_escaped_wherever_it_stands(page):
+def test_the_title_is_escaped_everywhere(page):
     assert page.all("script") == []
-    assert page.text.count("alert(1)") == 2  # in the title and in the heading, as words
+    assert page.text.count("alert(1)") == 2  # in the title and in the heading, as text
 
 
-def test_every_figure_is_there_with_caption_and_table(page):
+def test_every_figure_has_its_caption_and_its_table(page):
     names = list(FIGURES)
     assert [f["id"] for f in page.all("figure")] == names
     images = page.all("img")
@@ -131,7 +132,7 @@ def test_every_figure_is_there_with_caption_and_table(page):
     assert page.text.count("The paper") >= len(names)
 
 
-def test_links_within_the_page_lead_somewhere(page):
+def test_links_within_the_page_have_targets(page):
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     inner = [a["href"][1:] for a in page.all("a") if a["href"].startswith("#")]
@@ -139,9 +140,9 @@ def test_links_within_the_page_lead_somewhere(page):
     assert len(inner) > 10
 
 
-def test_each_claim_has_its_verdict_in_words_and_colour(page):
+def test_each_claim_has_its_verdict_as_text_and_colour(page):
     spans = [a["class"] for a in page.all("span") if a.get("class", "").startswith("verdict")]
-    assert len(spans) == 2 * 11  # on the first screen and in detail
+    assert len(spans) == 2 * 11  # in the summary and in detail
     for verdict in spans:
         assert verdict.removeprefix("verdict ").replace("-", " ") in page.text
     assert "Of 11 claims" in page.text
@@ -162,7 +163,13 @@ def test_the_page_is_the_same_for_the_same_results(folder, tmp_path):
     assert write(folder, tmp_path / "a.html") == write(folder, tmp_path / "b.html")
 
 
-def test_effort_comes_from_the_record_of_the_runs():
+def rendered(metadata, times=()) -> str:
+    """Return the text of a report that has no more than this metadata."""
+    results = Results(synthetic_study(seeds=2), None, None, None)
+    return Page(render_report(results, [], [], [], metadata, "", times)).text
+
+
+def test_effort_comes_from_the_provenance_of_the_runs():
     shard = {
         "shard": "results/x/runs/train_size~1000/batch_size~1-7/seeds~0-9.parquet",
         "runs": {"wanted": 14, "trained": 12, "held": 14},
@@ -173,7 +180,7 @@ def test_effort_comes_from_the_record_of_the_runs():
     }
     metadata = {
         "runs": {
-            "runs": {"wanted": 12, "trained": 12, "diverged": 3},
+            "runs": {"wanted": 14, "trained": 12, "diverged": 3},
             "seconds": {"training": 61.2},
             "device": "cuda",
             "versions": {"torch": "2.12"},
@@ -182,20 +189,28 @@ def test_effort_comes_from_the_record_of_the_runs():
         },
         "evidence": {"seconds": 2.5, "git": None},
     }
-    assert provenance_tables.effort(metadata) == (
-        "12 of 12 wanted runs were trained, 3 diverged; training jobs took 0:01:01, added up, on "
-        "cuda; the evidence sweep took 2.5 s."
+    assert provenance_tables.effort(metadata) == provenance_tables.Effort(
+        trained=12,
+        expected=14,
+        diverged=3,
+        training_seconds=61.2,
+        device="cuda",
+        evidence_seconds=2.5,
     )
+    assert (
+        "Of 14 expected runs, 12 were trained; 3 of these diverged. "
+        "The training jobs took 0:01:01 in total on cuda. The evidence sweep took 2.5 s."
+    ) in rendered(metadata)
     (row,) = provenance_tables.shards(metadata)
-    assert row["name"] == "train_size~1000/batch_size~1-7/seeds~0-9"
-    assert (row["runs"], row["trained"], row["time"]) == ("14", "12", "0:01:01")
+    assert row.name == "train_size~1000/batch_size~1-7/seeds~0-9"
+    assert (row.runs, row.trained, row.time) == ("14", "12", "0:01:01")
     assert ("torch", "2.11, 2.12") in provenance_tables.versions(metadata)
     facts = dict(provenance_tables.provenance(metadata))
     assert facts["runs: source"] == "commit abc with local changes"
     assert facts["evidence: source"] == "not in a git checkout"
 
 
-def test_time_is_told_by_stage_and_against_the_forecast(tmp_path):
+def test_job_times_are_read_by_stage(tmp_path):
     for name, seconds in {
         "train/a~1/b": 60,
         "train/a~2/b": 24,
@@ -207,27 +222,35 @@ def test_time_is_told_by_stage_and_against_the_forecast(tmp_path):
         path.write_text(f"s\th:m:s\n{seconds}.0\t0:00:01\n")
     (tmp_path / "cut.tsv").write_text("s\th")
     times = read_job_times(tmp_path)
-    rows = [tuple(row.values()) for row in provenance_tables.stages(times)]
+    rows = [(r.stage, r.jobs, r.time, r.share) for r in provenance_tables.stages(times)]
     assert rows == [
         ("train", "2", "0:01:24", "84.0 %"),
         ("report", "1", "10.0 s", "10.0 %"),
         ("evidence", "1", "6.0 s", "6.0 %"),
     ]
+
+
+def test_the_report_compares_the_time_of_jobs_with_the_prediction():
+    times = [StageTime("train", 2, 84.0), StageTime("report", 1, 10.0), StageTime("evidence", 1, 6)]
     jobs = [{"forecast": 20.0, "seconds": 30.0}, {"forecast": 20.0, "seconds": 20.0}]
-    earlier = provenance_tables.time_spent(times, {"runs": {"shards": [*jobs, {}]}})
-    assert "Foretold for the training jobs, those of earlier calls included: 40.0 s" in earlier
-    assert provenance_tables.time_spent(times, {"runs": {"shards": jobs}}) == (
-        "The last jobs of all stages took 0:01:40, one after another; 10.0 % of it was neither "
-        "training nor the evidence sweep. Foretold for the training jobs: 40.0 s; taken: 50.0 s, "
-        "1.25 times as long."
-    )
+    assert job_times.predicted_time(jobs, times) == job_times.PredictedTime(40.0, 50.0, False)
+    assert (
+        "The last jobs of all stages took 0:01:40 in total; 10.0 % of this time was neither "
+        "training nor the evidence sweep. Predicted time of the training jobs: 40.0 s; actual "
+        "time: 50.0 s (1.25 times the prediction)."
+    ) in rendered({"runs": {"shards": jobs}}, times)
+    assert (
+        "Predicted time of the training jobs, including those of earlier calls: 40.0 s;"
+    ) in rendered({"runs": {"shards": [*jobs, {}]}}, times)
 
 
 def test_missing_records_of_effort_are_no_obstacle():
-    assert provenance_tables.effort({}) == "No record of the effort."
-    assert provenance_tables.effort({"runs": {}, "evidence": {}}) == "No record of the effort."
+    nothing = provenance_tables.Effort()
+    assert provenance_tables.effort({}) == nothing
+    assert provenance_tables.effort({"runs": {}, "evidence": {}}) == nothing
+    assert "The effort was not recorded." in rendered({})
     assert provenance_tables.shards({"runs": {"shards": [{}]}})
-    assert provenance_tables.time_spent([], {}) == ""
+    assert job_times.total_time([]) is None and job_times.predicted_time([{}]) is None
     assert provenance_tables.provenance({"runs": {}}) == []
 
 
@@ -251,14 +274,14 @@ def test_half_a_study_has_a_report(tmp_path, part):
     assert [f["id"] for f in page.all("figure")] == [s.name for s in figures_of(study)]
 
 
-def test_a_missing_picture_is_told_in_one_line(folder, tmp_path):
+def test_a_missing_picture_is_an_error_of_one_line(folder, tmp_path):
     with pytest.raises(RecordError, match=r"fig1_memorization\.png: cannot be read") as error:
         write(folder, tmp_path / "report.html", figures_folder=tmp_path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_caption_cannot_bring_html_or_files(tmp_path):
+def test_a_caption_cannot_contain_html_or_files(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret")
     path = tmp_path / "caption.rst"
@@ -274,7 +297,7 @@ def test_a_caption_cannot_bring_html_or_files(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(CAPTIONS.glob("*.rst")), ids=lambda path: path.name)
 def test_captions_are_plain_restructured_text_for_snakemake_too(path):
-    """Snakemake renders them with Jinja2, and then as we do."""
+    """Snakemake renders them with Jinja2, and then in the same way as the report."""
     from docutils.core import publish_parts
     from docutils.writers.html5_polyglot import Writer
     from jinja2 import Environment, StrictUndefined
@@ -297,7 +320,7 @@ def test_there_is_a_caption_for_every_part_of_the_workflow():
     ("seconds", "text"), [(None, ""), (0.04, "0.0 s"), (59, "59.0 s"), (3725, "1:02:05")]
 )
 def test_durations(seconds, text):
-    assert provenance_tables.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_long_lists_of_values_are_shortened(page):

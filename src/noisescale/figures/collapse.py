@@ -24,17 +24,16 @@ _AXES = {"a": "batch_size", "b": "noise_scale", "c": "batch_opt", "d": "noise_sc
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
-    """Return curves relative to their own peak (a, b), and the peaks (c, d), of each family.
+    """Return curves relative to their maxima (a, b) and the peaks (c, d) for each family.
 
-    A series is ``family: curve``. In (c, d) y is the rank of the family.
+    A series is ``family: curve``. In (c, d) y is the position of the family from the top.
     """
     parts = []
     families = [name for name in _FAMILIES if name in inputs.study.experiments]
     for rank, experiment in enumerate(families):
         family, symbol = _FAMILIES[experiment]
         summary = accuracy_panel.final(inputs, experiment)
-        for _, part in summary.groupby(["variant", "value"], sort=False):
-            variant, value = part["variant"].iloc[0], float(part["value"].iloc[0])
+        for (variant, value), part in plot_data.groups(summary, "variant", "value"):
             curve = f"{symbol} = {plot_data.number(value)}" if symbol else ""
             name = ", ".join(x for x in (curve, variant) if x)
             relative = part["mean"] - part["mean"].max()
@@ -52,7 +51,7 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
 
 
 def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.DataFrame:
-    """Return the peaks of a family one above the other; an interval is one of x here."""
+    """Return the peaks of a family, one above the other, with intervals of x."""
     height = rank + np.linspace(-0.3, 0.3, len(peaks)) if len(peaks) > 1 else [rank]
     column = _AXES[letter]
     # A peak at full batch has g = 0 up to rounding; on a logarithmic axis the rounding would show.
@@ -72,7 +71,7 @@ def _positions(letter: str, family: str, rank: int, peaks: pd.DataFrame) -> pd.D
 
 def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
     """Draw curves above, the positions of their peaks below; B on the left, g on the right."""
-    titles = {"a": "against batch size", "b": "against noise scale", "c": "their peaks"}
+    titles = {"a": "against batch size", "b": "against noise scale", "c": "peaks"}
     titles["d"] = titles["c"]
     figure, axes = layout.panels(table, titles, columns=2, height=2.7)
     named = table.loc[table["kind"] != "remark", "series"]
@@ -92,7 +91,7 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
             _name_families(ax, families)
         marks.draw(ax, rows, looks)
     layout.legend(figure, family_looks)
-    # Runs that two families share would be counted twice; their own figures count the diverged.
+    # Two families can share runs, which would be counted twice; figures 4 to 7 count diverged runs.
     layout.footnote(figure, table, study, crosses=False)
     return figure
 

@@ -1,4 +1,4 @@
-"""Draw figures: tabulate, write the table, compose it, write the pictures."""
+"""Draw figures: compute the table of each, draw it, and write both."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def figures_stage(
     Parameters
     ----------
     names
-        Keys of `noisescale.figures.FIGURES`.
+        Keys of `noisescale.figures.registry.FIGURES`.
     study_path
         The resolved study as JSON.
     runs_path, evidence_path, laws_path
-        Collected results and scaling laws; None where no named figure needs them.
+        Collected results and scaling laws; None where none of the figures needs them.
     folder
-        Where ``<name>.png``, ``.svg`` and ``.csv`` go.
+        The folder that ``<name>.png``, ``.svg`` and ``.csv`` are written to.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def figures_stage(
 
 
 def draw_figure(name: str, inputs: Results, folder: Path) -> None:
-    """Draw one figure."""
+    """Draw one figure and write its files into `folder`."""
     spec = FIGURES[name]
     module = importlib.import_module(f"noisescale.figures.{spec.module}")
     with style.look():

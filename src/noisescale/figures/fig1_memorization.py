@@ -1,4 +1,4 @@
-"""Figure 1: a linear model memorizes random labels, and generalizes on informative ones."""
+"""Figure 1: a linear model memorizes random labels and generalizes on informative ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from noisescale.study.model import Study
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
-    """Return mean accuracies and margins against the prior precision for both tasks."""
+    """Return mean accuracies (a, b) and margins (c, d) against the prior precision."""
     parts = []
     for letter, margin, noise in (("a", "c", 1.0), ("b", "d", 0.0)):
         for series in ("train", "test"):
@@ -57,4 +57,4 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
 
 
 def _has(table: pd.DataFrame, letter: str) -> bool:
-    return (table["panel"] == letter).any()
+    return bool((table["panel"] == letter).any())

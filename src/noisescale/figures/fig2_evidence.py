@@ -1,4 +1,4 @@
-"""Figure 2: the evidence tells the model that generalizes from the one that memorizes."""
+"""Figure 2: the evidence distinguishes a model that generalizes from one that memorizes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RATIO = "log evidence ratio E"
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
-    """Return mean cross-entropies and log evidence ratios, with the minima of their means."""
+    """Return mean cross-entropies (a, b) and log evidence ratios (c, d) with their minima."""
     parts = []
     for letter, below, noise in (("a", "c", 1.0), ("b", "d", 0.0)):
         for series in ("train", "test"):
@@ -57,7 +57,7 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
             ax.set(xlabel="prior precision λ", ylabel="E per example (nats)")
             ax.margins(y=0.12)
         marks.draw(ax, rows, looks)
-        for point in lowest[lowest["panel"].isin(list(_COLUMN[letter]))].itertuples():
+        for point in marks.points(lowest[lowest["panel"].isin(list(_COLUMN[letter]))]):
             ax.axvline(point.x, color=looks[point.series].color, linewidth=0.8, alpha=0.5)
     layout.legend(figure, looks, [star])
     layout.footnote(figure, table, study)
@@ -65,4 +65,4 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
 
 
 _COLUMN = {"a": "ac", "c": "ac", "b": "bd", "d": "bd"}
-"""Panels of the same task: the minima of both are ruled through them."""
+"""The panels of the same task; lines mark the minima of both in each of them."""

@@ -1,4 +1,4 @@
-"""Figure 3: test accuracy and cross-entropy during training, small batch and full batch."""
+"""Figure 3: accuracy and cross-entropy during training, for small and full batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from noisescale.figures.plotting import axis_scales, layout, marks, plot_data, style
 from noisescale.figures.registry import FigureSpec
 from noisescale.results.load import Results
-from noisescale.results.selection import experiment_rows
 from noisescale.statistics import bootstrap
 from noisescale.study.model import Study
 
@@ -19,8 +18,8 @@ _LABELS = {"a": "accuracy", "b": "cross-entropy (nats)"}
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
-    """Return mean learning curves of the test set and, for accuracy, of the training set."""
-    rows = experiment_rows(inputs.study, inputs.runs, "generalization_gap")
+    """Return mean learning curves on the test set and on the training set."""
+    rows = plot_data.runs_of(inputs, "generalization_gap")
     rows = rows[rows["update"] > 0]
     parts = []
     for letter, measure in _PANELS.items():
@@ -31,8 +30,8 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
                 f"{split}_{measure}",
                 inputs.study.statistics,
             )
-            for (variant, train_size, size), part in summary.groupby(
-                ["variant", "train_size", "batch_size"], sort=False
+            for (variant, train_size, size), part in plot_data.groups(
+                summary, "variant", "train_size", "batch_size"
             ):
                 series = f"{plot_data.batch(size, train_size)}, {split}"
                 parts.append(plot_data.curve(letter, series, part, "update", variant))
@@ -40,12 +39,13 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
 
 
 def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
-    """Draw the two panels."""
+    """Draw accuracy on the left, cross-entropy on the right, for each variant."""
     figure, axes = layout.panels(table, {"a": "accuracy", "b": "cross-entropy"}, height=2.7)
     looks = _looks(table)
-    # One axis of cross-entropy for all networks, which what diverged does not stretch.
+    # All networks share an axis of cross-entropy, which diverged runs must not stretch.
     shown = table[table["panel"] == "b"]
-    losses = (shown if marks.lost(shown).all() else shown[~marks.lost(shown)])["y"]
+    diverged = marks.has_diverged(shown)
+    losses = (shown if diverged.all() else shown[~diverged])["y"]
     for (variant, letter), ax in axes.items():
         rows = marks.panel(table, letter, variant)
         if letter == "a":
@@ -63,12 +63,14 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
 
 
 def _looks(table: pd.DataFrame) -> dict[str, style.Look]:
-    """One colour and marker for each batch size; solid for test, dotted for train."""
+    """Return a colour and a marker for each batch size; solid for test, dotted for train."""
     names = plot_data.order(table["series"])
     batches = style.named(plot_data.order(name.rsplit(", ", 1)[0] for name in names))
     looks = {}
     for name in names:
         batch, split = name.rsplit(", ", 1)
-        line = "-" if split == "test" else (0, (1, 1.5))
-        looks[name] = replace(batches[batch], line=line, filled=split == "test")
+        if split == "test":
+            looks[name] = replace(batches[batch], line="-")
+        else:
+            looks[name] = replace(batches[batch], line=(0, (1, 1.5)), filled=False)
     return looks

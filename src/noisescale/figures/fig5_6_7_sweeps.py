@@ -17,7 +17,7 @@ from noisescale.study.model import Study
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
-    """Return the curves with their peaks (a), the peaks with the fit and the theory's line (b)."""
+    """Return curves with their peaks (a), and the peaks with the fit and the theory (b)."""
     (experiment,) = spec.experiments
 
     def label(value: float) -> str:
@@ -57,7 +57,7 @@ def _exponent(inputs: Results, experiment: str, variant: str) -> Exponent | None
 def _lines(
     variant: str, law: Exponent | None, x: FloatArray, peaks: pd.DataFrame
 ) -> list[pd.DataFrame]:
-    """Return the fitted line, if there is one, and a line of slope 1 through the peaks' middle."""
+    """Return the fitted line, if there is a fit, and a line of slope 1 through the peaks' mean."""
     parts = []
     if law and law.estimate and law.line:
         slope = law.estimate

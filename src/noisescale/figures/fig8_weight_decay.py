@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from noisescale.figures.plotting import axis_scales, layout, marks, plot_data
 from noisescale.figures.registry import FigureSpec
 from noisescale.results.load import Results
-from noisescale.results.selection import experiment_rows, final_rows
+from noisescale.results.selection import final_rows
 from noisescale.statistics import bootstrap
 from noisescale.study.model import Study
 
@@ -16,15 +16,15 @@ _GAP = "small batch − large batch"
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
-    """Return final test accuracy for each batch size (a) and, of two, their difference (b)."""
-    rows = final_rows(experiment_rows(inputs.study, inputs.runs, "weight_decay"))
+    """Return final test accuracy for each batch size (a), and their difference if two (b)."""
+    rows = final_rows(plot_data.runs_of(inputs, "weight_decay"))
     statistics = inputs.study.statistics
     parts = []
     for variant in plot_data.order(rows["variant"]):
         mine = rows[rows["variant"] == variant]
         cells = ["train_size", "batch_size", "weight_decay"]
         summary = bootstrap.summarize(mine, cells, "test_accuracy", statistics)
-        for (train_size, size), part in summary.groupby(["train_size", "batch_size"]):
+        for (train_size, size), part in plot_data.groups(summary, "train_size", "batch_size"):
             series = plot_data.batch(size, train_size)
             parts.append(plot_data.curve("a", series, part, "weight_decay", variant))
         if mine["batch_size"].nunique() == 2:
@@ -38,7 +38,7 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
 
 
 def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
-    """Draw accuracy on the left and the gap on the right, for each variant."""
+    """Draw accuracy on the left, the gap on the right, for each variant."""
     titles = {"a": "test accuracy at the end", "b": "generalization gap, paired by seed"}
     figure, axes = layout.panels(table, titles, height=2.8)
     accuracies = table[table["panel"] == "a"]

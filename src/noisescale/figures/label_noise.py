@@ -1,34 +1,37 @@
-"""Ours: what a fraction of random labels does to the evidence, and to the best batch size."""
+"""Beyond the paper: the effect of random labels on the evidence and on the optimum batch size."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from noisescale.figures.plotting import accuracy_panel, axis_scales, layout, marks, plot_data, style
 from noisescale.figures.registry import FigureSpec
 from noisescale.results.load import Results
-from noisescale.results.selection import experiment_rows, final_rows
+from noisescale.results.selection import final_rows
 from noisescale.study.model import Study
 
 _RATIO, _CROSS_ENTROPY = "log evidence ratio E", "test cross-entropy"
 _COLUMNS = {_RATIO: "log_evidence_ratio_per_example", _CROSS_ENTROPY: "test_cross_entropy"}
 _TITLES = {
     "a": "evidence",
-    "b": "its minimum",
-    "c": "the best prior",
+    "b": "minimum of E",
+    "c": "optimum λ",
     "d": "accuracy, paired by seed",
     "e": "generalization gap",
-    "f": "best batch size",
+    "f": "optimum batch size",
 }
-_NOISE = "label noise"
 
 
 def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
-    """Return the evidence's rows (a, b, c) and the network's (d, e, f), if the study has them."""
+    """Return the evidence sweep (a, b, c) and the networks (d, e, f), if the study has them."""
     parts = []
-    if inputs.study.evidence is not None and len(inputs.study.evidence.label_noise) > 2:
-        parts += _evidence(inputs)
+    sweep = inputs.study.evidence
+    if sweep is not None and spec.shows_evidence(inputs.study):
+        parts += _evidence(inputs, sweep.label_noise)
     if "label_noise" in inputs.study.experiments:
         parts += _network(inputs)
     return plot_data.stack(parts)
@@ -38,9 +41,9 @@ def _series(noise: float) -> str:
     return f"label noise {plot_data.number(noise)}"
 
 
-def _evidence(inputs: Results) -> list[pd.DataFrame]:
+def _evidence(inputs: Results, levels: Sequence[float]) -> list[pd.DataFrame]:
     parts = [plot_data.rows("a", "level", series="E = 0", y=0.0)]
-    for noise in sorted(inputs.study.evidence.label_noise):
+    for noise in sorted(levels):
         summary = plot_data.task(inputs, noise, _COLUMNS[_RATIO])
         parts += [
             plot_data.curve("a", _series(noise), summary, "prior_precision"),
@@ -56,12 +59,12 @@ def _evidence(inputs: Results) -> list[pd.DataFrame]:
 
 
 def _network(inputs: Results) -> list[pd.DataFrame]:
-    rows = final_rows(experiment_rows(inputs.study, inputs.runs, "label_noise"))
+    rows = final_rows(plot_data.runs_of(inputs, "label_noise"))
     parts = []
     for variant in plot_data.order(rows["variant"]):
         mine = rows[rows["variant"] == variant]
         paired = plot_data.above_largest_batch(mine, ["label_noise"], inputs.study.statistics)
-        for noise, part in paired.groupby("label_noise"):
+        for (noise,), part in plot_data.groups(paired, "label_noise"):
             parts.append(plot_data.curve("d", _series(noise), part, "batch_size", variant))
     found = accuracy_panel.peaks(inputs, "label_noise")
     for letter, column in (("e", "gap"), ("f", "batch_opt")):
@@ -87,7 +90,7 @@ def _network(inputs: Results) -> list[pd.DataFrame]:
 
 
 def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
-    """Draw Part I in the first row, Part II in the second and, for variants, further ones."""
+    """Draw Part I in the first row of panels, and Part II below it, a row for each variant."""
     figure, axes = layout.panels(table, _TITLES, columns=3, height=2.5)
     levels = table[table["panel"].isin(["a", "d"]) & (table["kind"] == "curve")]
     ordered = style.ordered(sorted(set(levels["series"]), key=lambda name: float(name.split()[-1])))
@@ -99,7 +102,7 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
         else:
             left, right = rows["x"].min(), rows["x"].max()
             margin = 0.08 * (right - left) or 0.1
-            ax.set(xlabel=_NOISE, xlim=(left - margin, right + margin))
+            ax.set_xlim(left - margin, right + margin)
         if letter in "cf":
             axis_scales.logarithmic(ax, "y", marks.extent(rows))
         if letter == "d":
@@ -107,7 +110,7 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
         marks.draw(ax, rows, looks)
         if letter == "d":
             marks.diverged(ax, rows, looks)
-        ax.set(**_LABELS[letter])
+        _label(ax, letter)
         if letter == "c":
             low, high = ax.get_ylim()
             ax.set_ylim(low, high * (high / low) ** 0.4)
@@ -119,14 +122,19 @@ def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
 
 
 _LOOKS = {
-    _RATIO: style.Look("0.15", "P", "-"),
+    _RATIO: style.Look(style.DARK, "P", "-"),
     _CROSS_ENTROPY: style.Look("0.5", "X", (0, (5, 1.5))),
 }
-_LABELS = {
-    "a": {"xlabel": "prior precision λ", "ylabel": "E / N (nats)"},
-    "b": {"ylabel": "lowest E / N (nats)"},
-    "c": {"ylabel": "λ of the minimum"},
-    "d": {"xlabel": accuracy_panel.X_LABEL, "ylabel": "accuracy − at largest B"},
-    "e": {"ylabel": "gap: peak − largest B"},
-    "f": {"ylabel": "best batch size $B_{opt}$"},
+_X_LABELS = {"a": "prior precision λ", "d": accuracy_panel.X_LABEL}
+_Y_LABELS = {
+    "a": "E / N (nats)",
+    "b": "lowest E / N (nats)",
+    "c": "λ at the minimum",
+    "d": "accuracy above largest B",
+    "e": "gap: peak − largest B",
+    "f": "optimum batch size $B_{opt}$",
 }
+
+
+def _label(ax: Axes, letter: str) -> None:
+    ax.set(xlabel=_X_LABELS.get(letter, "label noise"), ylabel=_Y_LABELS[letter])

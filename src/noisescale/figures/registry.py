@@ -1,23 +1,39 @@
-"""The figures: what there is, what each is drawn from, which module draws it.
+"""The figures of a study: what each shows, what it is drawn from, and the module that draws it.
 
-A figure module has two functions. ``tabulate(inputs)`` asks the statistics for numbers and returns
-one tidy table; ``compose(table)`` draws that table and nothing else. So the ``.csv`` beside a
-picture is exactly what is plotted. This file imports nothing heavy: the workflow reads it.
+To find the code of a figure, look up its entry in `FIGURES`: ``module`` names the file in this
+package.
+
+A figure module has two functions. ``tabulate(spec, inputs)`` computes the numbers and returns one
+tidy table; ``compose(spec, table, study)`` draws that table and nothing else. The ``.csv`` file
+next to a picture therefore holds exactly what is plotted.
+
+The workflow imports this file to plan its jobs, so it imports nothing heavy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from noisescale.study.experiments import JOINT_LAW_EXPERIMENTS
 from noisescale.study.model import Study
 
 FORMATS = ("png", "svg", "csv")
 """The files of each figure."""
 
+JOBS = ("evidence", "curves", "laws")
+"""The workflow's drawing jobs. Several figures share a job because imports take seconds."""
+
+PART_1 = "Part I: the evidence of a linear model"
+PART_2 = "Part II: the noise scale of SGD"
+BEYOND = "Beyond the paper"
+
 
 @dataclass(frozen=True)
 class FigureSpec:
     """A figure of the study.
+
+    A study has the figure if it has one of `experiments`, or an evidence sweep with at least
+    `noise_levels` levels of label noise.
 
     Attributes
     ----------
@@ -27,21 +43,31 @@ class FigureSpec:
         What it shows, in a few words.
     module
         The module of this package that draws it.
+    job
+        The job of the workflow that draws it, one of `JOBS`.
+    part
+        The part of the report that it belongs to.
+    needs
+        The results that it is drawn from, as far as the study has them: ``runs``, ``evidence``,
+        ``laws``.
     experiments
-        What it is drawn from, any of which suffices: names of experiments, or ``evidence``.
+        The experiments that it is drawn from; any of them suffices.
+    noise_levels
+        The number of levels of label noise that suffices to draw it from the evidence sweep; None
+        if it does not show the evidence.
+    number
+        Its number in the paper; None for a figure that the paper does not have.
     """
 
     name: str
     title: str
     module: str
-    experiments: tuple[str, ...]
-
-    @property
-    def job(self) -> str:
-        """Return the job that draws it: a few figures share one, as importing costs seconds."""
-        if self.experiments == ("evidence",):
-            return "evidence"
-        return "laws" if self.module in ("fig5_6_7_sweeps", "collapse") else "curves"
+    job: str
+    part: str
+    needs: tuple[str, ...]
+    experiments: tuple[str, ...] = ()
+    noise_levels: int | None = None
+    number: int | None = None
 
     @property
     def caption(self) -> str:
@@ -49,36 +75,138 @@ class FigureSpec:
         return f"{self.name}.rst"
 
     @property
-    def part(self) -> str:
-        """The part of the study that it belongs to."""
-        if self.experiments == ("evidence",):
-            return "Part I: the evidence of a linear model"
-        if self.name.startswith("fig"):
-            return "Part II: the noise scale of SGD"
-        return "Beyond the paper"
+    def label(self) -> str:
+        """How a text refers to it: ``figure 5``, or the title of a figure without a number."""
+        return self.title.lower() if self.number is None else f"figure {self.number}"
 
+    @property
+    def heading(self) -> str:
+        """Its heading in the report."""
+        return self.title if self.number is None else f"Figure {self.number}. {self.title}"
 
-_SWEEPS = ("batch_size", "learning_rate", "train_size", "momentum")
+    def shows_evidence(self, study: Study) -> bool:
+        """Return whether the study's evidence sweep suffices to draw it."""
+        if self.noise_levels is None or study.evidence is None:
+            return False
+        return len(study.evidence.label_noise) >= self.noise_levels
+
+    def is_drawn_for(self, study: Study) -> bool:
+        """Return whether the study has the data for it."""
+        return bool(study.experiments.keys() & set(self.experiments)) or self.shows_evidence(study)
+
 
 FIGURES = {
     figure.name: figure
     for figure in (
-        FigureSpec("fig1_memorization", "Memorization", "fig1_memorization", ("evidence",)),
-        FigureSpec("fig2_evidence", "The Bayesian evidence", "fig2_evidence", ("evidence",)),
         FigureSpec(
-            "fig3_generalization_gap",
-            "The generalization gap",
-            "fig3_generalization_gap",
-            ("generalization_gap",),
+            name="fig1_memorization",
+            number=1,
+            title="Memorization",
+            module="fig1_memorization",
+            job="evidence",
+            part=PART_1,
+            needs=("evidence",),
+            noise_levels=1,
         ),
-        FigureSpec("fig4_batch_size", "The best batch size", "fig4_batch_size", ("batch_size",)),
-        FigureSpec("fig5_learning_rate", "Learning rate", "fig5_6_7_sweeps", ("learning_rate",)),
-        FigureSpec("fig6_train_size", "Training set size", "fig5_6_7_sweeps", ("train_size",)),
-        FigureSpec("fig7_momentum", "Momentum", "fig5_6_7_sweeps", ("momentum",)),
-        FigureSpec("fig8_weight_decay", "Weight decay", "fig8_weight_decay", ("weight_decay",)),
-        FigureSpec("fig9_fixed_epochs", "Fixed epochs", "fig9_fixed_epochs", ("fixed_epochs",)),
-        FigureSpec("collapse", "Collapse on the noise scale", "collapse", _SWEEPS),
-        FigureSpec("label_noise", "Label noise", "label_noise", ("label_noise", "evidence")),
+        FigureSpec(
+            name="fig2_evidence",
+            number=2,
+            title="The Bayesian evidence",
+            module="fig2_evidence",
+            job="evidence",
+            part=PART_1,
+            needs=("evidence",),
+            noise_levels=1,
+        ),
+        FigureSpec(
+            name="fig3_generalization_gap",
+            number=3,
+            title="The generalization gap",
+            module="fig3_generalization_gap",
+            job="curves",
+            part=PART_2,
+            needs=("runs",),
+            experiments=("generalization_gap",),
+        ),
+        FigureSpec(
+            name="fig4_batch_size",
+            number=4,
+            title="The optimum batch size",
+            module="fig4_batch_size",
+            job="curves",
+            part=PART_2,
+            needs=("runs", "laws"),
+            experiments=("batch_size",),
+        ),
+        FigureSpec(
+            name="fig5_learning_rate",
+            number=5,
+            title="Learning rate",
+            module="fig5_6_7_sweeps",
+            job="laws",
+            part=PART_2,
+            needs=("runs", "laws"),
+            experiments=("learning_rate",),
+        ),
+        FigureSpec(
+            name="fig6_train_size",
+            number=6,
+            title="Training set size",
+            module="fig5_6_7_sweeps",
+            job="laws",
+            part=PART_2,
+            needs=("runs", "laws"),
+            experiments=("train_size",),
+        ),
+        FigureSpec(
+            name="fig7_momentum",
+            number=7,
+            title="Momentum",
+            module="fig5_6_7_sweeps",
+            job="laws",
+            part=PART_2,
+            needs=("runs", "laws"),
+            experiments=("momentum",),
+        ),
+        FigureSpec(
+            name="fig8_weight_decay",
+            number=8,
+            title="Weight decay",
+            module="fig8_weight_decay",
+            job="curves",
+            part=PART_2,
+            needs=("runs",),
+            experiments=("weight_decay",),
+        ),
+        FigureSpec(
+            name="fig9_fixed_epochs",
+            number=9,
+            title="Fixed epochs",
+            module="fig9_fixed_epochs",
+            job="curves",
+            part=PART_2,
+            needs=("runs", "laws"),
+            experiments=("fixed_epochs",),
+        ),
+        FigureSpec(
+            name="collapse",
+            title="Collapse on the noise scale",
+            module="collapse",
+            job="laws",
+            part=BEYOND,
+            needs=("runs", "laws"),
+            experiments=JOINT_LAW_EXPERIMENTS,
+        ),
+        FigureSpec(
+            name="label_noise",
+            title="Label noise",
+            module="label_noise",
+            job="curves",
+            part=BEYOND,
+            needs=("runs", "evidence", "laws"),
+            experiments=("label_noise",),
+            noise_levels=3,
+        ),
     )
 }
 """Every figure by name, in the order of the report."""
@@ -86,13 +214,4 @@ FIGURES = {
 
 def figures_of(study: Study) -> list[FigureSpec]:
     """Return the figures that a study has the data for, in the order of the report."""
-    available = set(study.experiments)
-    if study.evidence is not None:
-        available.add("evidence")
-    return [f for f in FIGURES.values() if available & set(f.experiments) and _enough(f, study)]
-
-
-def _enough(figure: FigureSpec, study: Study) -> bool:
-    if figure.name != "label_noise" or "label_noise" in study.experiments:
-        return True
-    return len(study.evidence.label_noise) > 2
+    return [figure for figure in FIGURES.values() if figure.is_drawn_for(study)]

@@ -68,9 +68,9 @@ def joint(laws: ScalingLaws | None) -> dict[str, Any] | None:
         for name, fit in law.exponents.items()
     ]
     text = (
-        f"{law.n_points} curves with a peak and {law.n_bounds} that give a bound "
-        f"({law.setting}). R² = {_number(law.r_squared, '.2f')}; the peaks scatter by "
-        f"{_number(law.scatter, '.2f')} octaves about the law."
+        f"The law is fitted to {law.n_points} curves with a peak and {law.n_bounds} with a bound "
+        f"({law.setting}). It has R² = {_number(law.r_squared, '.2f')}; the peaks scatter by "
+        f"{_number(law.scatter, '.2f')} octaves about it."
     )
     mean = _text(Estimate.of(g.noise_scale, g.low, g.high), "{:.3g}")
     constant = (
@@ -92,11 +92,11 @@ def one_law(laws: ScalingLaws | None) -> list[str]:
     if laws.joint is not None and laws.joint.noise_scale.p is not None:
         p = laws.joint.noise_scale.p
         held = "rejected" if p < 1 - laws.statistics.confidence else "not rejected"
-        parts.append(f"One optimum noise scale for all curves: {held} (p = {minus(f'{p:.2g}')})")
+        parts.append(f"A single optimum noise scale for all curves is {held} (p = {minus(f'{p:.2g}')})")
     if (found := laws.prediction) is not None:
         parts.append(
-            f"B_opt of a curve left out is predicted within {found.error:.2f} octaves by fitted "
-            f"exponents, {found.theory_error:.2f} by one noise scale"
+            f"B_opt of a curve that is left out is predicted within {found.error:.2f} octaves by "
+            f"fitted exponents and within {found.theory_error:.2f} octaves by one noise scale"
         )
     where = [
         f"{bend.experiment.replace('_', ' ')} {bend.start:g} to {bend.stop:g}"
@@ -105,7 +105,7 @@ def one_law(laws: ScalingLaws | None) -> list[str]:
     ]
     if where:
         more = f" and {len(where) - 2} more" if len(where) > 2 else ""
-        parts.append(f"the law bends from {', '.join(where[:2])}{more}")
+        parts.append(f"the law bends for {', '.join(where[:2])}{more}")
     text = "; ".join(parts)
     return [f"{text[:1].upper()}{text[1:]}."] if text else []
 
@@ -126,10 +126,10 @@ def prediction(laws: ScalingLaws | None) -> dict[str, Any] | None:
         for c in found.curves
     ]
     text = (
-        f"Each of {len(rows)} curves predicted from the others. Root mean square error: "
-        f"{found.error:.2f} octaves with fitted exponents, {found.theory_error:.2f} with one "
-        f"noise scale for all; {100 * found.inside:.0f} % of the peaks lie inside the interval "
-        "predicted."
+        f"The optimum batch size of each of {len(rows)} curves is predicted from the others. The "
+        f"root mean square error is {found.error:.2f} octaves with fitted exponents, and "
+        f"{found.theory_error:.2f} octaves with one noise scale for all curves. The predicted "
+        f"intervals contain {100 * found.inside:.0f} % of the peaks."
     )
     return {"rows": rows, "text": text}
 

@@ -1,4 +1,7 @@
-"""The report: one HTML page that needs nothing else, with claims, figures, laws and settings."""
+"""The report: one self-contained HTML page with claims, figures, scaling laws and settings.
+
+This module gathers the numbers; the sentences are in ``templates/report.html.j2``.
+"""
 
 from __future__ import annotations
 
@@ -13,34 +16,71 @@ from noisescale.claims.stage import read_claims
 from noisescale.figures.registry import FigureSpec, figures_of
 from noisescale.report import law_tables, provenance_tables, study_tables
 from noisescale.report.captions import LAWS_CAPTION, caption_html
-from noisescale.report.job_times import StageTime, read_job_times
+from noisescale.report.job_times import (
+    StageTime,
+    duration,
+    predicted_time,
+    read_job_times,
+    total_time,
+)
+from noisescale.report.provenance_tables import Effort, Metadata
 from noisescale.results.load import Results, read_results
 from noisescale.results.scaling_laws import ScalingLaws
 from noisescale.results.schemas import AGREEMENT
 from noisescale.storage.files import read_bytes, write_text
 from noisescale.storage.tables import read_metadata, read_table
-from noisescale.study.model import Study
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the report: its files as data URIs, its caption as HTML."""
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name, heading, part
+        As in `FigureSpec`.
+    png, csv
+        Its files as data URIs.
+    caption
+        HTML.
+    alternative
+        The text in place of the picture.
+    """
 
     name: str
-    title: str
+    heading: str
     part: str
     png: str
     csv: str
     caption: str
     alternative: str
 
-    @property
-    def label(self) -> str:
-        """Its heading, with the number of the paper's figure where it has one."""
-        number = self.name.partition("_")[0].removeprefix("fig")
-        return f"Figure {number}. {self.title}" if number.isdecimal() else self.title
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of the summary at the top of the report.
+
+    Attributes
+    ----------
+    verdicts
+        Each verdict that occurs, with the number of claims that have it.
+    evidence
+        The claim on the evidence and the test cross-entropy, if it was evaluated.
+    exponents
+        The rows of `law_tables.exponents` that have a fitted exponent.
+    joint_law
+        Sentences on the law of all curves together.
+    effort
+        How much was computed.
+    """
+
+    verdicts: dict[str, int]
+    evidence: Claim | None
+    exponents: list[dict[str, str]]
+    joint_law: list[str]
+    effort: Effort
 
 
 def report_stage(
@@ -49,7 +89,7 @@ def report_stage(
     evidence_path: Path | None,
     laws_path: Path | None,
     figures_folder: Path,
-    judged_folder: Path,
+    claims_folder: Path,
     benchmarks_folder: Path,
     output: Path,
 ) -> None:
@@ -62,41 +102,41 @@ def report_stage(
     runs_path, evidence_path, laws_path
         Collected results and scaling laws; None for a study without trainings or without evidence.
     figures_folder
-        Where the study's figures are.
-    judged_folder
-        What `noisescale.claims.stage` wrote: claims, agreement of the evidence, a caption for each figure.
+        The folder with the study's figures.
+    claims_folder
+        The folder with ``claims.parquet``, ``agreement.parquet`` and ``captions``.
     benchmarks_folder
-        Where Snakemake has written what each job took.
+        The folder with the times that Snakemake measured.
     output
         The HTML file.
 
     Raises
     ------
     RecordError
-        A file is missing, damaged, or not one of ours; or `output` cannot be written.
+        A file is missing, damaged, or has other contents; or `output` cannot be written.
     """
     inputs = read_results(study_path, runs_path, evidence_path, laws_path)
-    captions = judged_folder / "captions"
-    pictures = [picture(s, figures_folder, captions) for s in figures_of(inputs.study)]
+    captions = claims_folder / "captions"
+    pictures = [load_picture(spec, figures_folder, captions) for spec in figures_of(inputs.study)]
     metadata = {
         name: read_metadata(path)
         for name, path in (("runs", runs_path), ("evidence", evidence_path))
         if path is not None
     }
-    found = read_claims(judged_folder / "claims.parquet")
-    agreed = read_table(judged_folder / "agreement.parquet", AGREEMENT)
+    claims = read_claims(claims_folder / "claims.parquet")
+    agreement = read_table(claims_folder / "agreement.parquet", AGREEMENT).to_pylist()
     laws_caption, _ = caption_html(captions / LAWS_CAPTION)
     times = read_job_times(benchmarks_folder)
-    page = render_report(inputs, found, agreed.to_pylist(), pictures, metadata, laws_caption, times)
+    page = render_report(inputs, claims, agreement, pictures, metadata, laws_caption, times)
     write_text(output, page)
 
 
 def render_report(
     inputs: Results,
-    found: Sequence[Claim],
-    agreed: list[dict[str, Any]],
+    claims: Sequence[Claim],
+    agreement: list[dict[str, Any]],
     pictures: Sequence[Picture],
-    metadata: dict[str, Any],
+    metadata: Metadata,
     laws_caption: str,
     times: Sequence[StageTime],
 ) -> str:
@@ -104,14 +144,16 @@ def render_report(
 
     Parameters
     ----------
-    found, agreed
-        The claims, and the rows of `schemas.AGREEMENT`.
+    claims
+        The evaluated claims.
+    agreement
+        Rows with the columns of `schemas.AGREEMENT`.
     metadata
-        The provenance of ``runs`` and ``evidence``, those that there are.
+        The provenance of ``runs`` and ``evidence``, as far as the study has them.
     laws_caption
-        HTML.
+        The introduction to the scaling laws as HTML.
     times
-        What the stages took.
+        The times of the stages.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -122,10 +164,11 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["duration"] = duration
     return environment.get_template("report.html.j2").render(
         study=inputs.study,
-        summary=summary(inputs.study, found, inputs.laws, metadata),
-        claims=found,
+        summary=summarize(claims, inputs.laws, metadata),
+        claims=claims,
         pictures=pictures,
         laws_caption=laws_caption,
         exponents=law_tables.exponents(inputs.laws),
@@ -133,50 +176,36 @@ def render_report(
         joint=law_tables.joint(inputs.laws),
         prediction=law_tables.prediction(inputs.laws),
         bends=law_tables.bends(inputs.laws),
-        agreement=law_tables.agreement(agreed),
+        agreement=law_tables.agreement(agreement),
         settings=study_tables.settings(inputs.study),
         experiments=study_tables.experiments(inputs.study),
         provenance=provenance_tables.provenance(metadata),
         versions=provenance_tables.versions(metadata),
         shards=provenance_tables.shards(metadata),
         stages=provenance_tables.stages(times),
-        time_spent=provenance_tables.time_spent(times, metadata),
-        anchors={p.name for p in pictures},
+        total_time=total_time(times),
+        predicted_time=predicted_time(provenance_tables.shard_provenance(metadata), times),
+        anchors={picture.name for picture in pictures},
     )
 
 
-def summary(
-    study: Study, found: Sequence[Claim], laws: ScalingLaws | None, metadata: dict[str, Any]
-) -> list[str]:
-    """Return the study in at most five lines."""
+def summarize(claims: Sequence[Claim], laws: ScalingLaws | None, metadata: Metadata) -> Summary:
+    """Return the numbers of the summary."""
     counts = {
-        word: sum(claim.verdict == word for claim in found)
-        for word in (Verdict.SUPPORTED, Verdict.UNDECIDED, Verdict.NOT_SUPPORTED)
+        verdict: sum(claim.verdict == verdict for claim in claims)
+        for verdict in (Verdict.SUPPORTED, Verdict.UNDECIDED, Verdict.NOT_SUPPORTED)
     }
-    lines = [
-        f"Of {len(found)} claims of the paper, "
-        + ", ".join(f"{count} {_are(count)} {word}" for word, count in counts.items() if count)
-        + "."
-    ]
-    lines += [f"{c.name}: {c.measured}" for c in found if c.figure == "fig2_evidence"][:1]
-    fitted = [law for law in law_tables.exponents(laws) if law["slope"]]
-    if fitted:
-        lines.append(
-            "Exponents of the optimum batch size, 1 in theory: "
-            + "; ".join(f"{law['slope']} on {law['variable']}" for law in fitted)
-            + "."
-        )
-    lines += law_tables.one_law(laws)
-    lines.append(provenance_tables.effort(metadata))
-    return lines
+    return Summary(
+        verdicts={verdict: count for verdict, count in counts.items() if count},
+        evidence=next((claim for claim in claims if claim.figure == "fig2_evidence"), None),
+        exponents=[law for law in law_tables.exponents(laws) if law["slope"]],
+        joint_law=law_tables.one_law(laws),
+        effort=provenance_tables.effort(metadata),
+    )
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def picture(spec: FigureSpec, figures_folder: Path, captions_folder: Path) -> Picture:
-    """Return a figure ready for the page.
+def load_picture(spec: FigureSpec, figures_folder: Path, captions_folder: Path) -> Picture:
+    """Return a figure with its files and its caption.
 
     Raises
     ------
@@ -187,7 +216,7 @@ def picture(spec: FigureSpec, figures_folder: Path, captions_folder: Path) -> Pi
     stem = Path(figures_folder) / spec.name
     return Picture(
         name=spec.name,
-        title=spec.title,
+        heading=spec.heading,
         part=spec.part,
         png=data_uri(stem.with_suffix(".png"), "image/png"),
         csv=data_uri(stem.with_suffix(".csv"), "text/csv"),

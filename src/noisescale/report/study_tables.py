@@ -1,16 +1,39 @@
-"""Tables of the report that describe the study: settings and experiments."""
+"""Tables of the report that describe the study: its settings and its experiments."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from noisescale.report.provenance_tables import Rows
 from noisescale.study.grid import expand_cells
 from noisescale.study.model import BatchRange, Experiment, Study
 
+_PARAMETERS = (
+    "hidden",
+    "preprocessing",
+    "train_size",
+    "batch_size",
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "label_noise",
+    "updates",
+    "epochs",
+    "seeds",
+)
+
+
+@dataclass(frozen=True)
+class ExperimentTable:
+    """The experiments of Part II: a row of values for each, with the names of the columns."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
 
 def settings(study: Study) -> Rows:
-    """Return what holds for the whole study."""
+    """Return the settings of the whole study."""
     rows = [
         ("study", study.name),
         (
@@ -33,21 +56,25 @@ def settings(study: Study) -> Rows:
     return rows
 
 
-def experiments(study: Study) -> dict[str, Any]:
-    """Return the axes as columns, and a row of values for each experiment of Part II."""
-    axes = ["hidden", "preprocessing", "train_size", "batch_size", "learning_rate", "momentum"]
-    axes += ["weight_decay", "label_noise", "updates", "epochs", "seeds"]
-    rows = []
-    for name, experiment in study.experiments.items():
-        values = experiment.axes | {"batch_size": _batch_sizes(experiment)}
-        values["seeds"] = f"{len(experiment.axes['seeds'])}"
-        cells = [x if isinstance(x := values.get(axis, "–"), str) else _values(x) for axis in axes]
-        runs = sum(1 for _ in expand_cells(experiment))
-        rows.append([name.replace("_", " "), *cells, f"{runs}"])
-    return {
-        "axes": ["experiment", *(axis.replace("_", " ") for axis in axes), "runs"],
-        "rows": rows,
-    }
+def experiments(study: Study) -> ExperimentTable:
+    """Return the values of all parameters and the number of runs of each experiment."""
+    names = [parameter.replace("_", " ") for parameter in _PARAMETERS]
+    return ExperimentTable(
+        columns=["experiment", *names, "runs"],
+        rows=[_experiment(experiment) for experiment in study.experiments.values()],
+    )
+
+
+def _experiment(experiment: Experiment) -> list[str]:
+    cells = {name: _values(values) for name, values in experiment.axes.items()}
+    cells["batch_size"] = _batch_sizes(experiment)
+    cells["seeds"] = str(len(experiment.axes["seeds"]))
+    runs = sum(1 for _ in expand_cells(experiment))
+    return [
+        experiment.name.replace("_", " "),
+        *(cells.get(parameter, "–") for parameter in _PARAMETERS),
+        str(runs),
+    ]
 
 
 def _batch_sizes(experiment: Experiment) -> str:
@@ -57,8 +84,8 @@ def _batch_sizes(experiment: Experiment) -> str:
     return _values(sizes)
 
 
-def _values(values: list[Any]) -> str:
-    """List values; only ends and number of a long list."""
+def _values(values: Sequence[object]) -> str:
+    """List values, or the ends and the number of a long list."""
     texts = [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
     if len(texts) > 12:
         return f"{texts[0]} to {texts[-1]}, {len(texts)} values"

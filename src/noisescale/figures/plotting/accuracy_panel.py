@@ -1,4 +1,4 @@
-"""Final test accuracy against batch size, one curve per setting, peaks marked: in many figures."""
+"""A panel of several figures: final test accuracy against batch size, with the peaks marked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from noisescale.figures.plotting import axis_scales, marks, plot_data
 from noisescale.figures.plotting.style import Look
 from noisescale.results.load import Results
 from noisescale.results.scaling_laws import Peak, Reason, peak_table
-from noisescale.results.selection import experiment_rows, final_rows
+from noisescale.results.selection import final_rows
 from noisescale.statistics import bootstrap
 from noisescale.study.experiments import EXPERIMENTS
 
@@ -35,11 +35,11 @@ def final(inputs: Results, experiment: str) -> pd.DataFrame:
         Columns variant, value (of the swept parameter; 0 where that is the batch size),
         batch_size, noise_scale, and those of `bootstrap.summarize`. Variants in the study's order.
     """
-    rows = final_rows(experiment_rows(inputs.study, inputs.required_runs, experiment))
-    axis = EXPERIMENTS[experiment].swept
-    value = 0.0 if axis == "batch_size" else rows[axis]
+    rows = final_rows(plot_data.runs_of(inputs, experiment))
+    swept = EXPERIMENTS[experiment].swept
+    value = 0.0 if swept == "batch_size" else rows[swept]
     variants = plot_data.order(rows["variant"])
-    # The noise scale is a function of the batch size on each curve, so it makes no more cells.
+    # The noise scale is a function of the batch size on each curve, so it adds no cells.
     rows = rows.assign(value=value, variant=pd.Categorical(rows["variant"], variants))
     cells = ["variant", "value", "batch_size", "noise_scale"]
     parts = [
@@ -75,7 +75,7 @@ def peaks(inputs: Results, experiment: str) -> pd.DataFrame:
 
 
 def _note(peak: Peak) -> str:
-    """Return in which direction a censored peak may lie: that of the end its interval reaches."""
+    """Return the note of a peak: the end of the range that its interval reaches, if censored."""
     if not peak.censored:
         return ""
     if peak.reason is not Reason.EDGE:
@@ -100,8 +100,7 @@ def tabulate(
     """
     summary, found = final(inputs, experiment), peaks(inputs, experiment)
     parts = []
-    for _, part in summary.groupby(["variant", "value"], sort=False):
-        variant, value = part["variant"].iloc[0], float(part["value"].iloc[0])
+    for (variant, value), part in plot_data.groups(summary, "variant", "value"):
         parts.append(plot_data.curve(panel, label(value), part, "batch_size", variant))
         for peak in found[(found["variant"] == variant) & (found["value"] == value)].itertuples():
             parts.append(
@@ -122,7 +121,7 @@ def tabulate(
 
 
 def draw(ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
-    """Draw such a panel."""
+    """Draw a panel from the rows of `tabulate`."""
     axis_scales.logarithmic(ax, "x", rows["x"])
     ax.set_ylim(*axis_scales.around_peaks(rows))
     marks.draw(ax, rows, looks)

@@ -1,23 +1,25 @@
-"""Words within a panel: names of reference lines, remarks; put where they cover no data."""
+"""Text within a panel: labels of reference lines and remarks, placed where they cover no data."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 
-_COLOR = "0.35"
+from noisescale.figures.plotting.style import GREY
+
 _WIDTH, _HEIGHT = 0.04, 0.09
-"""Room for words as fractions of a panel: the width of a letter, the height of a line."""
+"""Room for text as fractions of a panel: the width of a letter, the height of a line."""
 
 
-def beside_line(ax: Axes, y: float, text: str) -> None:
-    """Write at an end of the horizontal line at `y`, above or below it, wherever is most room."""
+def label_line(ax: Axes, y: float, text: str) -> None:
+    """Label the horizontal line at `y`, at the end and on the side that have most room."""
     ax.autoscale_view()
     at = ax.transAxes.inverted().transform(ax.transData.transform((1, y)))[1]
     data = _drawn(ax)
     width = _WIDTH * len(text) + 0.02
 
-    def crowd(place: tuple[str, str]) -> float:
+    def crowding(place: tuple[str, str]) -> float:
         left = 0 if place[0] == "left" else 1 - width
         bottom = at if place[1] == "bottom" else at - _HEIGHT
         if bottom < 0 or bottom + _HEIGHT > 1:
@@ -27,7 +29,7 @@ def beside_line(ax: Axes, y: float, text: str) -> None:
         return (within & (height > bottom - 0.01) & (height < bottom + _HEIGHT + 0.01)).sum()
 
     places = [(side, end) for side in ("left", "right") for end in ("top", "bottom")]
-    side, end = min(places, key=crowd)
+    side, end = min(places, key=crowding)
     ax.annotate(
         text,
         xy=(side == "right", y),
@@ -37,14 +39,14 @@ def beside_line(ax: Axes, y: float, text: str) -> None:
         ha=side,
         va=end,
         fontsize=7,
-        color=_COLOR,
+        color=GREY,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
         zorder=2.5,
     )
 
 
-def _drawn(ax: Axes) -> np.ndarray:
-    """Return points along everything that is drawn as lines and markers, in axes fractions."""
+def _drawn(ax: Axes) -> npt.NDArray[np.float64]:
+    """Return points along all lines and markers of a panel, as fractions of the axes."""
     points = [np.empty((0, 2))]
     for line in ax.lines:
         if line.get_transform() != ax.transData or line.get_gid() == "level":
@@ -58,8 +60,8 @@ def _drawn(ax: Axes) -> np.ndarray:
     return np.concatenate(points)
 
 
-def remark(ax: Axes, text: str) -> None:
-    """Write in the lower right corner, above earlier remarks."""
+def write_remark(ax: Axes, text: str) -> None:
+    """Write a line in the lower right corner, above earlier remarks."""
     earlier = sum(other.get_gid() == "remark" for other in ax.texts)
     ax.annotate(
         text,
@@ -69,6 +71,6 @@ def remark(ax: Axes, text: str) -> None:
         textcoords="offset points",
         ha="right",
         fontsize=7,
-        color=_COLOR,
+        color=GREY,
         gid="remark",
     )

@@ -1,4 +1,4 @@
-"""Axes: logarithmic with a place for zero, readable ticks, and limits that show the effect."""
+"""Axes: logarithmic scales with a place for zero, readable ticks, limits that show the effect."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 _PLAIN = (1e-3, 6e4)
 """Powers of ten are written out between these, else as 10^k."""
 
 
-def logarithmic(ax: Axes, axis: str, plotted: npt.ArrayLike, ticks: bool = False) -> None:
-    """Make an axis logarithmic, with room for zero if zero is among what is `plotted`.
+def logarithmic(ax: Axes, axis: str, values: npt.ArrayLike, ticks: bool = False) -> None:
+    """Make an axis logarithmic, with a place for zero if zero is among `values`.
 
     Parameters
     ----------
     axis
         ``x`` or ``y``.
-    plotted
-        Its values; NaN are ignored.
+    values
+        What is plotted on it; NaN are ignored.
     ticks
-        Label the values themselves, if there are few of them, instead of the powers of ten.
+        Whether to label the values themselves, if they are few, instead of powers of ten.
     """
-    values = np.unique(np.asarray(plotted, dtype=float))
-    values = values[np.isfinite(values)]
-    positive = values[values > 0]
+    distinct = np.unique(np.asarray(values, dtype=np.float64))
+    distinct = distinct[np.isfinite(distinct)]
+    positive = distinct[distinct > 0]
     if not len(positive):
         return
     set_scale = ax.set_xscale if axis == "x" else ax.set_yscale
-    zero = len(positive) < len(values)
+    zero = len(positive) < len(distinct)
     if zero:
         # Linear between 0 and the smallest value, which are shown this many decades apart.
         gap = float(np.clip(np.log10(positive[-1] / positive[0]) / 7, 0.25, 1))
@@ -38,19 +39,22 @@ def logarithmic(ax: Axes, axis: str, plotted: npt.ArrayLike, ticks: bool = False
     else:
         set_scale("log")
     _limits(ax, axis, positive, zero)
-    _ticks(getattr(ax, f"{axis}axis"), values, positive, zero, ticks)
+    _ticks(ax.xaxis if axis == "x" else ax.yaxis, distinct, ticks)
     if zero and axis == "x":
         _break_mark(ax, positive[0])
 
 
-def _limits(ax: Axes, axis: str, positive: np.ndarray, zero: bool) -> None:
+def _limits(ax: Axes, axis: str, positive: npt.NDArray[np.float64], zero: bool) -> None:
     low, high = positive[0], positive[-1]
     margin = max((high / low) ** 0.04, 1.12)
     bottom = -0.25 * low if zero else low / margin
     (ax.set_xlim if axis == "x" else ax.set_ylim)(bottom, high * margin)
 
 
-def _ticks(axis, values: np.ndarray, positive: np.ndarray, zero: bool, own: bool) -> None:
+def _ticks(axis: Axis, values: npt.NDArray[np.float64], label_values: bool) -> None:
+    """Set the ticks of a logarithmic axis for the sorted `values`, of which the first may be 0."""
+    positive = values[values > 0]
+    zero = len(positive) < len(values)
     low, high = positive[0], positive[-1]
     decades = 10.0 ** np.arange(np.ceil(np.log10(low) - 1e-9), np.log10(high) + 1e-9)
     many = len(decades)
@@ -58,33 +62,33 @@ def _ticks(axis, values: np.ndarray, positive: np.ndarray, zero: bool, own: bool
         exponents = np.round(np.log10(decades))
         decades = decades[exponents % np.ceil(many / 6) == 0]
     room = np.diff(np.log10(positive)).min(initial=1) > 0.07 * np.log10(high / low)
-    if own and len(values) <= 8 and room:
+    if label_values and len(values) <= 8 and room:
         major = values
     elif len(decades) >= 2:
         major = np.r_[0.0, decades] if zero else decades
     else:
         steps = _steps(low, high)
         major = np.r_[0.0, steps] if zero else steps
-    axis.set_major_locator(FixedLocator(major))
+    axis.set_major_locator(FixedLocator(major.tolist()))
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value, major)))
     minor = LogLocator(subs=range(2, 10) if many < 5 else (1,), numticks=99)
-    axis.set_minor_locator(NullLocator() if own or zero else minor)
+    axis.set_minor_locator(NullLocator() if label_values or zero else minor)
     axis.set_minor_formatter(NullFormatter())
 
 
-def _steps(low: float, high: float) -> np.ndarray:
-    """Return round numbers between two that are less than two powers of ten apart."""
+def _steps(low: float, high: float) -> npt.NDArray[np.float64]:
+    """Return round numbers in a range of less than two decades."""
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), np.arange(1, 10, 0.2)):
-        steps = np.outer(powers, digits).ravel()
+        steps = np.outer(powers, np.asarray(digits)).ravel()
         steps = steps[(steps >= low * 0.99) & (steps <= high * 1.01)]
         if len(steps) >= 3:
             return steps[:: -(-len(steps) // 7)]
     return steps if len(steps) else np.array([low, high])
 
 
-def tick_text(value: float, among: np.ndarray) -> str:
-    """Return a tick's label; all labels of an axis are written in the same way."""
+def tick_text(value: float, among: npt.NDArray[np.float64]) -> str:
+    """Return the label of a tick. All labels of an axis, those of `among`, have the same form."""
     positive = among[among > 0]
     if value <= 0:
         return "0"
@@ -97,31 +101,33 @@ def tick_text(value: float, among: np.ndarray) -> str:
 
 
 def _break_mark(ax: Axes, smallest: float) -> None:
-    """Two small strokes on the x axis between zero and the smallest positive value."""
-    style = {"color": "0.25", "linewidth": 0.8, "clip_on": False, "zorder": 5}
+    """Draw two small strokes across the x axis between zero and the smallest positive value."""
     for shift in (0.45, 0.55):
         ax.plot(
             [smallest * (shift - 0.03), smallest * (shift + 0.03)],
             [-0.018, 0.018],
             transform=ax.get_xaxis_transform(),
             label="_break",
-            **style,
+            color="0.25",
+            linewidth=0.8,
+            clip_on=False,
+            zorder=5,
         )
 
 
 def full(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that hold all curves with their intervals, but for points of diverged runs."""
-    sound = rows[~(rows["n_diverged"].fillna(0) > 0)]
-    values = (sound if sound["y"].notna().any() else rows)[["y", "low", "high"]].to_numpy()
+    """Return limits that show all curves and intervals, except for points with diverged runs."""
+    complete = rows[~(rows["n_diverged"].fillna(0) > 0)]
+    values = (complete if complete["y"].notna().any() else rows)[["y", "low", "high"]].to_numpy()
     values = values[np.isfinite(values)]
     return _padded(values.min(), values.max()) if len(values) else (0.0, 1.0)
 
 
 def around_peaks(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that show the peaks of accuracy against batch size, or that there are none.
+    """Return limits that show whether accuracy against batch size has a peak.
 
-    What counts is how far each curve falls to the right of its maximum; where training fails at a
-    small batch size it falls so much deeper that the peaks would be pressed into a line.
+    They depend on how far each curve falls to the right of its maximum. To the left, where
+    training fails at small batch sizes, it falls so far that the peaks would not be visible.
     """
     falls = []
     for _, part in rows[rows["kind"] == "curve"].groupby("series", sort=False):
@@ -131,7 +137,7 @@ def around_peaks(rows: pd.DataFrame) -> tuple[float, float]:
         return 0.0, 1.0
     values = np.concatenate(falls)
     high = values.max()
-    # Tukey's fence, for curves that have not been trained at the right end either.
+    # Tukey's fence excludes the points of large batches that are not trained either.
     quarter = np.quantile(values, 0.25)
     low = values[values >= quarter - 3 * (high - quarter)].min()
     few = len(falls) <= 2
@@ -141,7 +147,7 @@ def around_peaks(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def learning_curve(ax: Axes, rows: pd.DataFrame) -> None:
-    """Set the axes of accuracy against updates so that differences at the end can be seen."""
+    """Set the axes of accuracy against updates so that differences at the end are visible."""
     ends = rows.sort_values("x").groupby("series")["y"].last().to_numpy()
     high, middle = ends.max(), np.median(ends)
     reach = max(8 * (high - middle), 0.03)

@@ -1,4 +1,4 @@
-"""Panels, legends and the line that says what the bands are."""
+"""The panels of a figure, its legend, and its footnote, which explains marks and bands."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ def panels(
     height: float = 2.5,
     width: float = style.WIDTH,
 ) -> tuple[Figure, dict[tuple[str, str], Axes]]:
-    """Return a figure with those panels that the table has rows for, anew for each variant.
+    """Return a figure with a panel for each letter that the table has rows for, for each variant.
 
     Parameters
     ----------
+    table
+        The figure's table, see `plot_data.COLUMNS`.
     titles
-        Panel letters and what each shows.
+        The title of each panel, by letter.
     columns
-        Panels beside one another; all of them by default.
+        The number of panels in a row; by default the number of letters.
     height, width
-        Of a row of panels, in inches.
+        The size of a row of panels in inches.
 
     Returns
     -------
@@ -57,14 +59,22 @@ def panels(
 
 
 def legend(figure: Figure, looks: Mapping[str, Look], extra: Sequence[Line2D] = ()) -> None:
-    """Put a legend for all panels above them, in as many lines as it needs, read line by line."""
+    """Add a legend of all panels above them, in as many lines as needed, read line by line.
+
+    Parameters
+    ----------
+    looks
+        The series and how each is drawn.
+    extra
+        Further entries, with labels.
+    """
     entries = [*_keys(looks), *extra]
     size = mpl.rcParams["legend.fontsize"]
-    longest = max(len(entry.get_label()) for entry in entries)
+    longest = max(len(str(entry.get_label())) for entry in entries)
     width = (5.2 + 0.56 * longest) * size / 72
     columns = max(1, min(len(entries), int(figure.get_figwidth() / width)))
     columns = -(-len(entries) // -(-len(entries) // columns))
-    # Matplotlib fills column by column.
+    # Matplotlib fills a legend column by column.
     by_column = [entry for column in range(columns) for entry in entries[column::columns]]
     figure.legend(handles=by_column, loc="outside upper center", ncols=columns, columnspacing=1.4)
 
@@ -76,33 +86,27 @@ def footnote(
     runs: pd.DataFrame | None = None,
     crosses: bool = True,
 ) -> None:
-    """Say under the figure what its marks and bands are, and over how many seeds.
+    """Explain marks and bands below the figure, with the numbers of seeds and of diverged runs.
 
     Parameters
     ----------
     runs
-        Rows of the table that count every run once; None where there are none.
+        Rows of the table that count every run once; None to leave out the number of runs.
     crosses
-        Whether the figure has marks of `marks.diverged`.
+        Whether the figure shows the marks of `marks.diverged`.
     """
-    lines = [_seeds(table, study)]
-    if runs is not None and (lost := int(runs["n_diverged"].sum())):
-        lines[0] += f"; {lost} of {int(runs['n_seeds'].sum())} runs diverged"
-    peaks = table["kind"] == "peak"
-    hollow = table["kind"].isin(["peak", "point", "position"]) & (table["note"] != "")
-    if explained := [
-        text
-        for text, there in (
-            ("large markers: peaks", peaks.any()),
-            ("hollow: at the end of the range, or not clear", hollow.any()),
-            (
-                "×: runs diverged (standing on the axis: below it, at the largest such B)",
-                crosses and marks.lost(table).any(),
-            ),
-        )
-        if there
-    ]:
-        lines.insert(0, "; ".join(explained))
+    seeds = _seeds(table, study)
+    if runs is not None and (diverged := int(runs["n_diverged"].sum())):
+        seeds += f"; {diverged} of {int(runs['n_seeds'].sum())} runs diverged"
+    peaks = []
+    if (table["kind"] == "peak").any():
+        peaks.append("large markers: peaks")
+    if (table["kind"].isin(["peak", "point", "position"]) & (table["note"] != "")).any():
+        peaks.append("hollow: censored (at the end of the range, or no clear peak)")
+    lines = ["; ".join(peaks)] if peaks else []
+    if crosses and marks.has_diverged(table).any():
+        lines.append("×: some runs diverged (at the lower edge: largest batch size below the axis)")
+    lines.append(seeds)
     figure.supxlabel("\n".join(lines), fontsize=7, color=style.GREY, x=0.99, ha="right")
 
 

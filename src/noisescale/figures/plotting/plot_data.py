@@ -1,16 +1,19 @@
-"""The tidy table of a figure: one row for every point, line vertex or mark that is plotted."""
+"""The tidy table of a figure: one row for each point, vertex or mark that is plotted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from noisescale.results.load import Results
+from noisescale.results.selection import experiment_rows
 from noisescale.statistics import bootstrap
 from noisescale.study.model import Statistics
+
+_T = TypeVar("_T", bound=Hashable)
 
 COLUMNS = {
     "row": "str",
@@ -25,27 +28,45 @@ COLUMNS = {
     "n_diverged": "Int64",
     "note": "str",
 }
-"""What a figure's .csv holds.
+"""The columns of a figure's .csv and their types.
 
 row
-    The variant (a further varying axis) whose row of panels this is in; empty when there is none.
+    The variant, that is the value of a further varying parameter, whose row of panels this is in;
+    empty if nothing else varies.
 panel
     The letter of the panel.
 kind
-    How it is drawn: see `noisescale.figures.plotting.marks`.
+    How it is drawn, see `noisescale.figures.plotting.marks`.
 series
-    What it belongs to, or the text of a reference.
+    The curve that it belongs to, or the text of a reference line or remark.
 x, y, low, high
-    Where it is, and the ends of the interval of y.
+    The position, and the interval of y (of x for the kind ``position``).
 n_seeds, n_diverged
-    How many seeds are behind it, and how many of their runs diverged.
+    The number of seeds that it is computed from, and how many of their runs diverged.
 note
-    ``at least`` or ``at most`` for a censored peak; whatever else a kind says.
+    ``at least``, ``at most`` or ``unsure`` for a censored peak, else empty.
 """
 
 
+def runs_of(inputs: Results, experiment: str) -> pd.DataFrame:
+    """Return the rows of an experiment, see `noisescale.results.selection.experiment_rows`."""
+    return experiment_rows(inputs.study, inputs.required_runs, experiment)
+
+
+def groups(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Group rows by columns, in the order of their first rows.
+
+    Yields
+    ------
+    values, rows
+        The values of the columns, as a tuple, and the rows that have them.
+    """
+    for values, part in rows.groupby(list(columns), sort=False):
+        yield tuple(values), part
+
+
 def rows(panel: str, kind: str, **columns: Any) -> pd.DataFrame:
-    """Return rows of one panel and kind; `columns` are scalars or sequences of equal length."""
+    """Return rows of one panel and kind, whose columns are scalars or sequences of one length."""
     given = {"panel": panel, "kind": kind} | columns
     lengths = {len(v) for v in given.values() if _is_sequence(v)} or {1}
     (length,) = lengths
@@ -56,7 +77,7 @@ def rows(panel: str, kind: str, **columns: Any) -> pd.DataFrame:
 
 
 def curve(panel: str, series: str, summary: pd.DataFrame, x: str, row: str = "") -> pd.DataFrame:
-    """Return a curve's rows from a summary as `noisescale.statistics.bootstrap.summarize` makes it."""
+    """Return a curve's rows from a summary by `noisescale.statistics.bootstrap.summarize`."""
     return rows(
         panel,
         "curve",
@@ -72,26 +93,28 @@ def curve(panel: str, series: str, summary: pd.DataFrame, x: str, row: str = "")
 
 
 def minimum(panel: str, series: str, summary: pd.DataFrame, x: str) -> pd.DataFrame:
-    """Return a row for the minimum of a mean curve, or none if it is at an end of the sweep."""
-    lowest = summary.iloc[[summary["mean"].argmin()]] if len(summary) else summary
+    """Return a row for the minimum of a mean curve, or no row if it is at an end of the sweep."""
+    lowest = summary.iloc[np.array([summary["mean"].argmin()])] if len(summary) else summary
     lowest = lowest[~lowest[x].isin([summary[x].min(), summary[x].max()])]
     return curve(panel, series, lowest, x).assign(kind="minimum")
 
 
 def task(inputs: Results, label_noise: float, value: str) -> pd.DataFrame:
     """Return the summary of `value` against the prior precision at one level of label noise."""
-    rows = inputs.evidence[inputs.evidence["label_noise"] == label_noise]
+    evidence = inputs.required_evidence
+    rows = evidence[evidence["label_noise"] == label_noise]
     if not len(rows):
         return pd.DataFrame(columns=["prior_precision", "mean", "low", "high", "n_seeds"])
     return bootstrap.summarize(rows, ["prior_precision"], value, inputs.study.statistics)
 
 
 def lowest(inputs: Results, of: str, value: str) -> pd.DataFrame:
-    """Return the mean of `value` at each seed's own minimum of `of`, against label noise.
+    """Return the mean of `value` at the minimum of `of`, against label noise.
 
-    `value` is a column of the evidence, or ``log_prior_precision``: log10 λ.
+    The minimum over λ is taken for each seed separately. `value` is a column of the evidence sweep,
+    or ``log_prior_precision``: log10 λ.
     """
-    rows = inputs.evidence
+    rows = inputs.required_evidence
     rows = rows.loc[rows.groupby(["seed", "label_noise"])[of].idxmin()]
     rows = rows.assign(log_prior_precision=np.log10(rows["prior_precision"]))
     return bootstrap.summarize(rows, ["label_noise"], value, inputs.study.statistics)
@@ -100,19 +123,19 @@ def lowest(inputs: Results, of: str, value: str) -> pd.DataFrame:
 def above_largest_batch(
     rows: pd.DataFrame, cells: Sequence[str], statistics: Statistics
 ) -> pd.DataFrame:
-    """Return how much better than its seed's largest batch each batch size ends.
+    """Return the final test accuracy of each batch size minus that of the largest, paired by seed.
 
     Parameters
     ----------
     rows
-        Final rows.
+        Rows of final evaluations.
     cells
-        What names a curve, without the batch size.
+        The columns whose values identify a curve, without the batch size.
 
     Returns
     -------
     pandas.DataFrame
-        As `bootstrap.summarize` by `cells` and batch size, of the paired difference in test accuracy.
+        As by `bootstrap.summarize`, a row for each curve and batch size.
     """
     rows = rows.sort_values("batch_size")
     full = rows.groupby([*cells, "seed"])["test_accuracy"].transform("last")
@@ -121,14 +144,12 @@ def above_largest_batch(
 
 
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with all columns of a figure's table, typed."""
+    """Return the frame with all columns of a figure's table and their types."""
     frame = frame.reindex(columns=list(COLUMNS))
     for name, kind in COLUMNS.items():
         if kind == "str":
             frame[name] = ["" if pd.isna(text) else str(text) for text in frame[name]]
-        else:
-            frame[name] = frame[name].astype(kind)
-    return frame
+    return frame.astype({name: kind for name, kind in COLUMNS.items() if kind != "str"})
 
 
 def stack(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -137,18 +158,18 @@ def stack(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else complete(pd.DataFrame())
 
 
-def order(values: Iterable[Any]) -> list[Any]:
+def order(values: Iterable[_T]) -> list[_T]:
     """Return the distinct values in the order in which they first appear."""
     return list(dict.fromkeys(values))
 
 
 def batch(size: int, train_size: int) -> str:
-    """Return how a batch size is called in a legend."""
+    """Return the name of a batch size in a legend."""
     return f"full batch ({size})" if size == train_size else f"batch size {size}"
 
 
 def number(value: float) -> str:
-    """Return a setting as it is written in a legend: 0.1, 1000, 1e-05."""
+    """Return a number as it is written in a legend: 0.1, 1000, 1e-05."""
     return f"{int(value)}" if float(value).is_integer() and abs(value) < 1e6 else f"{value:.3g}"
 
 

@@ -1,7 +1,9 @@
-"""One look for all figures: fonts, colours, markers; the same bytes for the same numbers.
+"""The look of all figures: fonts, colours and markers; the same table gives the same bytes.
 
-seaborn gives the theme and the palettes; figures are made without pyplot's global state, so that
-no display is needed.
+seaborn is used only for its theme and its palette. Its plotting functions compute means and
+intervals themselves, whereas these figures draw exactly what their tables hold: with plain
+Matplotlib, each mark is a row of the ``.csv`` file. Figures are made without pyplot, which keeps
+global state and may need a display.
 """
 
 from __future__ import annotations
@@ -10,28 +12,34 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.typing import LineStyleType
 
 from noisescale.storage.files import atomic_write
+
+_T = TypeVar("_T")
 
 WIDTH = 7.0
 """Width of a figure in inches: the text width of a page."""
 HALF = 4.4
 """Width of a figure with a single panel."""
 GREY = "0.35"
-"""Reference lines and remarks."""
+"""The colour of reference lines and remarks."""
+DARK = "0.15"
+"""The colour of fits, and of a curve that is the only one."""
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "<", "X", ">", "h", "p", "*")
-_LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-# Distinct to colour-blind readers (after Okabe & Ito) and by lightness, dark to light.
+_LINES: tuple[LineStyleType, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+# Colour-blind readers can distinguish these (after Okabe & Ito), also by lightness, dark to light.
 _NAMED = ("#1b2a49", "#c8501e", "#4c9ac9", "#c79a1b")
 
-_LOOK = {
+_SETTINGS: dict[str, Any] = {
     "axes.grid": True,
     "axes.edgecolor": "0.25",
     "axes.formatter.useoffset": False,
@@ -66,47 +74,63 @@ _LOOK = {
 
 @dataclass(frozen=True)
 class Look:
-    """How one series is drawn: told apart by colour, by lightness, by marker and by line."""
+    """How one series is drawn. Series differ in colour, in lightness, in marker and in line.
+
+    Attributes
+    ----------
+    color, marker, line
+        As Matplotlib takes them.
+    filled
+        Whether its markers are filled.
+    band
+        The opacity of the band around its line.
+    weight
+        The size of its markers and the width of its line, as a factor.
+    """
 
     color: str
     marker: str
-    line: str | tuple
+    line: LineStyleType
     filled: bool = True
     band: float = 0.16
     weight: float = 1.0
 
     @property
     def face(self) -> str:
-        """The colour inside its marker."""
+        """The colour inside its markers."""
         return self.color if self.filled else "white"
 
 
 @contextlib.contextmanager
 def look() -> Iterator[None]:
-    """Draw in the house style within the block, whatever the user's matplotlibrc says."""
+    """Draw in the project's style within the block, whatever the user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(sns.axes_style("ticks") | sns.plotting_context("paper") | _LOOK)
+        mpl.rcParams.update(sns.axes_style("ticks") | sns.plotting_context("paper") | _SETTINGS)
         yield
 
 
 def named(series: Sequence[str]) -> dict[str, Look]:
     """Return looks for a few series without an order, such as train and test."""
     return {
-        name: Look(_NAMED[i % len(_NAMED)], _MARKERS[i % 12], _LINES[i % 4])
+        name: Look(_cycled(_NAMED, i), _cycled(_MARKERS, i), _cycled(_LINES, i))
         for i, name in enumerate(series)
     }
 
 
+def _cycled(values: Sequence[_T], i: int) -> _T:
+    return values[i % len(values)]
+
+
 def ordered(series: Sequence[str]) -> dict[str, Look]:
-    """Return looks for the values of an ordered axis: from dark (first) to light (last)."""
+    """Return looks for the values of a parameter, from dark (first) to light (last)."""
     shades = sns.color_palette("viridis", as_cmap=True)
     last = max(len(series) - 1, 1)
     return {
         name: Look(
             color=mpl.colors.to_hex(shades(0.84 * i / last)),
-            marker=_MARKERS[i % 12],
-            line=_LINES[i % 4],
+            marker=_cycled(_MARKERS, i),
+            line=_cycled(_LINES, i),
             band=min(0.16, 0.4 / len(series)),
         )
         for i, name in enumerate(series)
@@ -121,9 +145,9 @@ def canvas(rows: int, height: float, width: float = WIDTH) -> Figure:
 
 
 def save(figure: Figure, table: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write a figure as .png and .svg, and the table it was drawn from as .csv.
+    """Write a figure as .png and .svg, and the table that it was drawn from as .csv.
 
-    Each file is replaced whole or not at all, and has the same bytes for the same table.
+    Each file is replaced atomically, and has the same bytes for the same table.
     """
     folder = Path(folder)
     for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
