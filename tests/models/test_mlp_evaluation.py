@@ -67,3 +67,20 @@ def test_networks_may_be_evaluated_on_different_examples_and_labels():
         )
         assert [values[run] for values in shared] == [values[0] for values in first]
         assert [values[run] for values in individual] == [values[0] for values in second]
+
+
+def test_a_tie_of_k_classes_counts_one_kth():
+    """A blank image has equal logits in every class: a guess is right one time in ten."""
+    layers = [torch.zeros(2, 6, 7), torch.zeros(2, 8, 10)]
+    layers[1][1, -1, :4] = 1  # the second network prefers four of the classes
+    y = torch.tensor([[0, 3, 4, 9]])
+    ((accuracy, _),) = evaluate(Stack(layers), LabelledExamples(torch.zeros(4, 6), y))
+    assert accuracy == pytest.approx([1 / 10, (1 / 4 + 1 / 4) / 4])
+
+
+def test_logits_that_are_not_finite_are_never_right():
+    layers = [torch.full((1, 6, 7), torch.nan), torch.ones(1, 8, 3)]
+    ((accuracy, _),) = evaluate(
+        Stack(layers), LabelledExamples(torch.ones(4, 6), torch.tensor([[0, 1, 2, 0]]))
+    )
+    assert accuracy == [0]

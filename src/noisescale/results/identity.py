@@ -9,9 +9,6 @@ from typing import Any, Self
 from noisescale.numerics import NUMERICS_VERSION
 from noisescale.study.model import Study
 
-_FINGERPRINTS = {"524bad7d1dfbd85c": 1}
-"""Tables written before there were versions of the arithmetic have a digest of the source text."""
-
 
 @dataclass(frozen=True)
 class RunIdentity:
@@ -40,14 +37,9 @@ class RunIdentity:
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Self | None:
         """Return the identity in a table's metadata; None where it is incomplete."""
-        version = metadata.get("numerics_version")
-        if version is None:
-            version = _FINGERPRINTS.get(metadata.get("engine_fingerprint", ""))
-        if version is None:
-            return None
         try:
             return cls(
-                int(version),
+                int(metadata["numerics_version"]),
                 metadata["data_digest"],
                 metadata["evaluations_per_decade"],
                 metadata["precision"],

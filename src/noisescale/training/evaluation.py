@@ -47,7 +47,7 @@ def evaluate(model: StackedModel, *sets: LabelledExamples) -> list[tuple[list[fl
     Returns
     -------
     list of (list of float, list of float)
-        For each set, the accuracies in [0, 1] and the cross-entropies in nats of the S networks;
+        For each set, the accuracies in [0, 1] (a tie of k classes counts 1/k) and the cross-entropies in nats of the S networks;
         a cross-entropy is not finite where the network's logits are not.
     """
     predict = model.predictor()
@@ -55,19 +55,40 @@ def evaluate(model: StackedModel, *sets: LabelledExamples) -> list[tuple[list[fl
     for examples in sets:
         x, labels, members = examples.x, examples.labels, examples.members
         n = labels.shape[1]
-        correct = torch.zeros(len(model), dtype=torch.int64, device=x.device)
+        correct = torch.zeros(len(model), dtype=torch.float64, device=x.device)
         nats = torch.zeros(len(model), dtype=torch.float64, device=x.device)
         chunk = _chunk_size(model, examples)
         for start in range(0, n, chunk):
             rows = slice(start, start + chunk)
             logits = predict(x[rows] if members is None else x[members[:, rows]]).mT
             truth = labels[:, rows].expand(len(model), -1)
-            # argmax would take a third of a small network's evaluation.
-            correct += (logits.gather(1, truth[:, None])[:, 0] == logits.amax(1)).sum(1)
+            correct += _correct(logits, truth)
             losses = torch.nn.functional.cross_entropy(logits, truth, reduction="none")
             nats += losses.sum(1, dtype=torch.float64)
-        result.append(((correct.double() / n).tolist(), (nats / n).tolist()))
+        result.append(((correct / n).tolist(), (nats / n).tolist()))
     return result
+
+
+def _correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return how many examples each network classifies correctly.
+
+    An example whose label is among k classes with the largest logit counts 1/k, the chance that a
+    random choice among them is right.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (S, n_classes, n)
+    labels : Tensor of int64, shape (S, n)
+
+    Returns
+    -------
+    Tensor of float64, shape (S,)
+    """
+    # argmax would take a third of a small network's evaluation, and does not see ties.
+    largest = logits == logits.amax(1, keepdim=True)
+    right = largest.gather(1, labels[:, None])[:, 0]
+    # Logits that are not finite have no largest one.
+    return (right / largest.sum(1).clamp_min(1)).sum(1, dtype=torch.float64)
 
 
 def _chunk_size(model: StackedModel, examples: LabelledExamples) -> int:
