@@ -91,8 +91,9 @@ def one_law(laws: ScalingLaws | None) -> list[str]:
     parts = []
     if laws.joint is not None and laws.joint.noise_scale.p is not None:
         p = laws.joint.noise_scale.p
-        held = "rejected" if p < 1 - laws.statistics.confidence else "not rejected"
-        parts.append(f"A single optimum noise scale for all curves is {held} (p = {minus(f'{p:.2g}')})")
+        result = "rejected" if p < 1 - laws.statistics.confidence else "not rejected"
+        p_value = minus(f"{p:.2g}")
+        parts.append(f"A single optimum noise scale for all curves is {result} (p = {p_value})")
     if (found := laws.prediction) is not None:
         parts.append(
             f"B_opt of a curve that is left out is predicted within {found.error:.2f} octaves by "
