@@ -1,8 +1,6 @@
 """Prepared data sets: digits, the file that all stages read, and its metadata."""
 
-import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,11 +67,8 @@ def test_preparing_twice_gives_the_same_bytes(digits_path, tmp_path):
     assert (tmp_path / "again.npz").read_bytes() == digits_path.read_bytes()
 
 
-def test_prepared_file_has_its_checksum_next_to_it_and_leaves_nothing_else(digits_path):
-    name = digits_path.name
-    checksum = Path(f"{digits_path}.sha256").read_text()
-    assert checksum == f"{hashlib.sha256(digits_path.read_bytes()).hexdigest()}  {name}\n"
-    assert {path.name for path in digits_path.parent.iterdir()} == {name, f"{name}.sha256"}
+def test_the_prepared_file_is_the_only_one_that_is_written(digits_path):
+    assert list(digits_path.parent.iterdir()) == [digits_path]
 
 
 # --- loading ---

@@ -1,5 +1,8 @@
-"""Two trainings of a shard at once, on whichever machines: they take turns."""
+"""Two trainings of the same shard at the same time take turns."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 import threading
@@ -7,21 +10,21 @@ import threading
 import pytest
 
 from noisescale.errors import RecordError
-from noisescale.storage import locks as module
+from noisescale.storage.files import remove_partial_writes
 from noisescale.storage.locks import exclusive_lock
 
 HOLDER = """
 import sys
 from noisescale.storage.locks import exclusive_lock
-with exclusive_lock(sys.argv[1]) as sure:
-    print(sure, flush=True)
+with exclusive_lock(sys.argv[1]) as locked:
+    print(locked, flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process that is at work on a shard."""
+    """Another process that works on a shard."""
     call = [sys.executable, "-c", HOLDER, tmp_path / "shard"]
     process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "True\n"
@@ -31,7 +34,7 @@ def holder(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["done", "killed"])
-def test_the_second_waits_until_the_first_has_ended(holder, tmp_path, capsys, end):
+def test_the_second_waits_until_the_first_has_ended(holder, tmp_path, caplog, end):
     entered = threading.Event()
 
     def enter():
@@ -41,7 +44,7 @@ def test_the_second_waits_until_the_first_has_ended(holder, tmp_path, capsys, en
     second = threading.Thread(target=enter)
     second.start()
     assert not entered.wait(0.3)
-    assert "another process is at work on it" in capsys.readouterr().err
+    assert "another process is working on it" in caplog.text
     if end == "done":
         holder.stdin.close()
     else:
@@ -51,12 +54,12 @@ def test_the_second_waits_until_the_first_has_ended(holder, tmp_path, capsys, en
 
 
 def test_other_shards_in_the_folder_do_not_wait(holder, tmp_path):
-    with exclusive_lock(tmp_path / "another") as sure:
-        assert sure
+    with exclusive_lock(tmp_path / "another") as locked:
+        assert locked
         assert holder.poll() is None
 
 
-def test_never_are_two_in_it_at_once(tmp_path):
+def test_no_two_processes_hold_it_at_the_same_time(tmp_path):
     script = """
 import sys
 from pathlib import Path
@@ -68,19 +71,29 @@ for _ in range(60):
 """
     counter = tmp_path / "counter"
     counter.write_text("0")
-    crowd = [subprocess.Popen([sys.executable, "-c", script, counter]) for _ in range(4)]
-    assert [process.wait() for process in crowd] == [0] * 4
+    processes = [subprocess.Popen([sys.executable, "-c", script, counter]) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
     assert counter.read_text() == str(4 * 60)
 
 
-def test_without_locks_the_work_goes_on(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK])
+def test_without_locks_the_work_goes_on(tmp_path, monkeypatch, caplog, number):
     def none(*arguments):
-        raise OSError(95, "Operation not supported")
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(module.fcntl, "lockf", none)
-    with exclusive_lock(tmp_path / "shard") as sure:
-        assert not sure
-    assert "no locks here" in capsys.readouterr().err
+    monkeypatch.setattr(fcntl, "flock", none)
+    for _ in range(2):
+        with exclusive_lock(tmp_path / "shard") as locked:
+            assert not locked
+    assert "the file system has no locks" in caplog.text
+
+
+def test_removing_partial_writes_leaves_the_lock(tmp_path):
+    path = tmp_path / "shard.parquet"
+    with exclusive_lock(path):
+        (tmp_path / ".shard.parquet.abc").touch()
+        remove_partial_writes(path)
+        assert [p.name for p in tmp_path.iterdir()] == [".shard.lock"]
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path):

@@ -19,7 +19,6 @@ from noisescale.data.dataset import (
 from noisescale.data.npz import ARRAYS, Array, count_test_images_in_train
 from noisescale.data.sources import SOURCES, source_digest
 from noisescale.errors import DataError
-from noisescale.storage.digests import write_checksum
 from noisescale.storage.files import atomic_write
 from noisescale.study.checks import check_against_data
 from noisescale.study.model import DatasetSpec, Study
@@ -73,8 +72,7 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
 
     The file is an uncompressed ``.npz`` with X_train and X_test (uint8 or float32), y_train and
     y_test (int64), ``scale`` (the inputs are X times scale) and ``meta`` (JSON, see
-    `noisescale.data.dataset.read_dataset_metadata`). Equal data give equal bytes. The file's
-    checksum is written next to it.
+    `noisescale.data.dataset.read_dataset_metadata`). Equal data give equal bytes.
 
     Raises
     ------
@@ -108,7 +106,6 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
             "meta": np.array(json.dumps(meta)),
         }
         np.savez(file, allow_pickle=False, **contents)
-    write_checksum(output)
 
 
 def data_stage(study_path: Path, output: Path) -> None:

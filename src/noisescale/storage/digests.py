@@ -1,4 +1,4 @@
-"""JSON that tells when it has been damaged: it carries a digest of what it says.
+"""Digests of content, and JSON that carries a digest of itself so that damage is noticed.
 
 A flipped bit in a digit leaves JSON that is valid, and wrong.
 """
@@ -7,66 +7,59 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-from noisescale.storage.files import write_text
 
 _DIGEST_KEY = "digest"
 
 
+def short_digest(*parts: Any) -> str:
+    """Return a short digest of anything made of plain data and dataclasses."""
+    text = json.dumps(parts, sort_keys=True, default=asdict)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
 def json_digest(content: Any) -> str:
-    """Return a digest of plain data, however it is laid out as text."""
+    """Return the SHA-256 digest of plain data, whatever its layout as text."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 digest of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def dumps_verified(content: dict[str, Any], **layout: Any) -> str:
-    """Return JSON text with a digest in it; `layout` is for `json.dumps`."""
-    # What the reader will see: lists for tuples, text for keys.
+    """Return JSON text that contains its own digest.
+
+    Parameters
+    ----------
+    content
+        Plain data without the key ``digest``.
+    **layout
+        Options of `json.dumps`, such as ``indent``.
+    """
+    # As the reader will see it: lists for tuples, text for keys.
     plain = json.loads(json.dumps(content))
     return json.dumps(content | {_DIGEST_KEY: json_digest(plain)}, **layout)
 
 
 def loads_verified(text: str) -> dict[str, Any]:
-    """Return what `dumps_verified` was given. Text without a digest, of an earlier version, is believed.
+    """Return the content that `dumps_verified` was given.
+
+    Text without a digest, which earlier versions wrote, is accepted.
 
     Raises
     ------
     ValueError
-        The text is no JSON object, or not what was sealed.
+        The text is not a JSON object, or its content does not match its digest.
     """
     content = json.loads(text)
     if not isinstance(content, dict):
         raise ValueError("not an object")
     digest = content.pop(_DIGEST_KEY, None)
     if digest not in (None, json_digest(content)):
-        raise ValueError("its content is not that of its digest")
+        raise ValueError("its content does not match its digest")
     return content
-
-
-def fits_checksum(path: Path) -> bool:
-    """Return whether a file is what the ``.sha256`` beside it says."""
-    try:
-        text = Path(f"{path}.sha256").read_text(encoding="utf-8")
-        return text == _checksum(path)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _checksum(path: Path) -> str:
-    return f"{sha256(path)}  {Path(path).name}\n"
-
-
-def write_checksum(path: Path) -> None:
-    """Write ``path.sha256`` in the format of ``sha256sum``.
-
-    It is what Snakemake compares in place of a large file's time of change: a touched or copied
-    result re-runs nothing.
-    """
-    write_text(Path(f"{path}.sha256"), _checksum(path))
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 digest of a file in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from noisescale.errors import RecordError
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it into place when the block succeeds.
+    """Provide a temporary path next to `path`, and rename it to `path` when the block succeeds.
+
+    Parameters
+    ----------
+    path
+        The file to write; missing folders are created.
+
+    Yields
+    ------
+    Path
+        An empty file in the same folder, with the permissions of any other new file.
 
     Raises
     ------
     RecordError
-        The folder cannot be written to.
+        The folder or the file cannot be written to.
     """
     path = Path(path)
     try:
@@ -29,14 +39,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise not_writable(path, error) from error
     os.close(handle)
-    # mkstemp is private to its owner; results are as readable as any other new file.
+    # mkstemp makes a file that only its owner may read; results are as readable as other files.
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(name, 0o666 & ~umask)
     try:
         yield Path(name)
-        # On the disk before it has its name, and its name before anyone relies on it: else a
-        # machine that loses power may keep the name and lose the content.
+        # The content must be on the disk before the file has its name, and the name before anyone
+        # relies on it: otherwise a power failure may keep the name and lose the content.
         _sync(Path(name))
         os.replace(name, path)
         _sync(path.parent)
@@ -48,11 +58,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def not_writable(path: Path, error: OSError) -> RecordError:
-    """Return the error that says why a file cannot be written, and what to do."""
+    """Return the error that says why a file cannot be written, with the remedy."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    mend = "make room" if full else "make the folder writable or choose another with --directory"
+    remedy = "make room" if full else "make the folder writable or choose another with --directory"
     return RecordError(
-        f"{path}: cannot be written ({error.strerror or error}); {mend}, and run the workflow again"
+        f"{path}: cannot be written ({error.strerror or error}); {remedy}, and run the workflow "
+        "again"
     )
 
 
@@ -66,7 +77,7 @@ def _sync(path: Path) -> None:
 
 
 def remove_partial_writes(path: Path) -> None:
-    """Delete what killed processes have left of attempts to write `path`, or what it names.
+    """Delete the temporary files that killed processes left of attempts to write `path`.
 
     No other process may be writing it, see `noisescale.storage.locks`.
     """
@@ -76,7 +87,7 @@ def remove_partial_writes(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file completely or not at all; errors as `atomic_write`."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""With what, where and when a result was made."""
+"""Where, when and with which software a result was made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PACKAGES = (
 
 
 def collect_provenance() -> dict[str, Any]:
-    """Return where and with what a result was made: versions, machine, git state, time (UTC)."""
+    """Return the versions of software, the machine, the state of git and the time (UTC)."""
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         with contextlib.suppress(distributions.PackageNotFoundError):

@@ -1,7 +1,7 @@
-"""Result tables: typed Parquet with provenance, written whole or not at all, checked when read.
+"""Result tables: typed Parquet with provenance, written completely, verified when read.
 
-Parquet has checksums for its data, but none for its headers; so a table carries a digest of what
-it says. (The ``.sha256`` beside it is for Snakemake, and may lag behind when a writer is killed.)
+Parquet has checksums for its data, but none for its headers; therefore each table carries a digest
+of its values and its metadata.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from noisescale.errors import RecordError
-from noisescale.storage.digests import json_digest, write_checksum
+from noisescale.storage.digests import json_digest
 from noisescale.storage.files import atomic_write
 
 SCHEMA_VERSION = 1
@@ -25,16 +25,19 @@ _AGAIN = "delete the file and run the workflow again"
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[str, Any]) -> None:
-    """Write a table with its provenance, and its checksum beside it.
+    """Write a table with its provenance.
 
     Parameters
     ----------
     path
-        The file; missing folders are made.
+        The file; missing folders are created.
     table
-        Columns as in `schema`; cast to its types.
+        Has the columns of `schema`, which are cast to its types.
+    schema
+        Names, types and nullability of the columns.
     metadata
-        JSON-ready; stored under the key ``noisescale`` with the schema's version.
+        Plain data; stored as JSON under the key ``noisescale``, with the version of the schemas and
+        a digest of the table.
 
     Raises
     ------
@@ -44,27 +47,33 @@ def write_table(path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[s
     metadata = {"schema_version": SCHEMA_VERSION} | metadata
     table = table.select(schema.names).cast(schema)
     _check_values(path, table)
-    # As its reader will see it: lists for tuples, text for keys.
+    # As the reader will see it: lists for tuples, text for keys.
     metadata = json.loads(json.dumps(metadata))
     metadata["digest"] = _digest(table, metadata)
     table = table.replace_schema_metadata({_KEY: json.dumps(metadata).encode()})
     with atomic_write(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-    write_checksum(path)
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table that `write_table` wrote.
+    """Read a table that `write_table` wrote, and verify it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    schema
+        The columns that it must have.
 
     Raises
     ------
     RecordError
-        The file is missing, damaged, of another schema, or from another version, or a number that
-        must be finite is not.
+        The file is missing, damaged, of another schema or version, or a number that must be finite
+        is not.
     """
     metadata = read_metadata(path)
     try:
-        # Not partitioned: else an "=" in the name of a folder would make a column.
+        # Without partitioning: otherwise an "=" in the name of a folder would make a column.
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -76,12 +85,12 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     _check_values(path, table)
     # Tables of earlier versions have none.
     if metadata.pop("digest", None) not in (None, _digest(table, metadata)):
-        raise _damaged(path, "its content is not that of its digest")
+        raise _damaged(path, "its content does not match its digest")
     return table
 
 
 def _digest(table: pa.Table, metadata: dict[str, Any]) -> str:
-    """Return a digest of a table's values and its provenance, however a file encodes them."""
+    """Return a digest of a table's values and metadata, whatever their encoding in a file."""
     digest = hashlib.sha256(json_digest(metadata).encode())
     for name, column in zip(table.column_names, table.columns, strict=True):
         digest.update(f"{name} {column.type} {len(column)} ".encode())
@@ -94,7 +103,7 @@ def _digest(table: pa.Table, metadata: dict[str, Any]) -> str:
 
 
 def _check_values(path: Path, table: pa.Table) -> None:
-    """Check that numbers are finite where none may be absent."""
+    """Check that numbers are finite in the columns that have no nulls."""
     for field in table.schema:
         if field.nullable or not pa.types.is_floating(field.type):
             continue
@@ -103,7 +112,7 @@ def _check_values(path: Path, table: pa.Table) -> None:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Return the provenance stored in a table's file; same errors as `read_table`."""
+    """Return the metadata in a table's file without verifying them; errors as `read_table`."""
     path = Path(path)
     if not path.is_file():
         raise RecordError(f"{path}: no such file; run the workflow to make it")

@@ -15,7 +15,6 @@ from noisescale.data.dataset import Dataset, dataset_shape, load_dataset
 from noisescale.errors import RecordError
 from noisescale.results.identity import RunIdentity
 from noisescale.results.schemas import RUNS
-from noisescale.storage.digests import write_checksum
 from noisescale.storage.files import remove_partial_writes
 from noisescale.storage.locks import exclusive_lock
 from noisescale.storage.provenance import collect_provenance
@@ -72,7 +71,6 @@ def update_shard(study: Study, dataset: Dataset, shard: str, output: Path, threa
     logger.info("%s: %d runs kept, %d to train", shard, len(present), len(missing))
     checkpoint = Checkpoint(Path(f"{output}.checkpoint"), identity, missing)
     if not missing:
-        write_checksum(output)
         checkpoint.remove()
         return
 
