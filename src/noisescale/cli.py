@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -65,19 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Before any command imports NumPy or torch.
     settle_environment()
-    command = typer.main.get_command(app)
     with contextlib.ExitStack() as cleanup:
         session = _Session(cleanup)
         try:
-            command.main(
-                args=None if arguments is None else list(arguments),
-                prog_name="noisescale",
-                obj=session,
-            )
-        except SystemExit as end:
-            if isinstance(end.code, str):
-                raise
-            return int(end.code or 0)
+            status = _run_command(arguments, session)
+            if status == 0:
+                session.finish()
+            return status
         except NoisescaleError as error:
             _LOGGER.error("%s: %s", session.name, error)
         except Exception as error:
@@ -86,12 +80,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _run_command(arguments: Sequence[str] | None, session: _Session) -> int:
+    """Run a command and return the exit status that typer ends with."""
+    command = typer.main.get_command(app)
+    try:
+        command.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="noisescale",
+            obj=session,
+        )
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        return int(end.code or 0)
+    return 0
+
+
 class _Session:
-    """One call of `main`: the command's full name, and what has to be undone at its end."""
+    """One call of `main`: the command's full name, and what has to be done at its end.
+
+    `finish` is called if the command succeeds; `cleanup` is closed in any case.
+    """
 
     def __init__(self, cleanup: contextlib.ExitStack) -> None:
         self.cleanup = cleanup
         self.name = "noisescale"
+        self.finish: Callable[[], None] = lambda: None
 
     def begin(self, command: str, log: Path | None) -> None:
         """Direct messages to the log file, or to the terminal if there is none."""
@@ -159,8 +173,19 @@ def _options(
         Path | None,
         typer.Option(help="File for all messages; the terminal then shows errors only."),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that states what the stage makes its results from: records/<stage>.json in "
+            "the folder of the study's results."
+        ),
+    ] = None,
 ) -> None:
     context.obj.begin(context.invoked_subcommand, log)
+    if record is not None:
+        from noisescale.planning.records import Recorder
+
+        context.obj.finish = Recorder(record).finish
 
 
 @app.command()
@@ -297,6 +322,32 @@ def redraw(
     from noisescale.report.publish import redraw_published
 
     redraw_published(published, captions or _default_captions(), output)
+
+
+@app.command()
+def repair(
+    results: Annotated[Path, typer.Argument(help="Folder of a study's results.")],
+) -> None:
+    """Remove the damaged results of a study; the next run makes them again."""
+    from noisescale.planning.repair import repair_study
+
+    for path in repair_study(results):
+        typer.echo(f"{path}: damaged; removed")
+
+
+@app.command()
+def forget(
+    results: Annotated[Path, typer.Argument(help="Folder of a study's results.")],
+    shard: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a shard, as in the folder runs; may be repeated. Default: all."),
+    ] = None,
+) -> None:
+    """Remove the runs of a study's shards; the next run trains them again."""
+    from noisescale.planning.repair import forget_shards
+
+    for path in forget_shards(results, shard or ()):
+        typer.echo(f"{path}: removed")
 
 
 def _default_captions() -> Path:

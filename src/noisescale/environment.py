@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 ENVIRONMENT = {
-    # Libraries of linear algebra take every core,
+    # By default, libraries of linear algebra use all cores.
     "OMP_NUM_THREADS": "1",
-    # and Intel's gives a product that is the same to the last bit wherever its factors lie in
-    # memory, so in whatever stack, on every CPU only when asked to.
+    # Only with this, MKL's products are the same to the last bit wherever their factors lie in
+    # memory, hence in whichever stack, on every CPU.
     "MKL_CBWR": "AUTO",
 }
-"""Read by the libraries as they are loaded; what the user has set is left as it is."""
-
+"""Read by the libraries when they are loaded; values that the user has set are kept."""
 
 PACKAGE = Path(__file__).parent
 """The folder of this package."""
@@ -27,11 +26,22 @@ def settle_environment() -> None:
 
 
 def export_python() -> None:
-    """Have the jobs that this process starts run this Python and this package.
+    """Make the jobs that this process starts run this Python and this package.
 
-    A conda environment that Snakemake activates puts its own Python before it.
+    A conda environment that Snakemake activates puts its own Python first in the search path.
+    Modules in the working directory (a user's ``random.py``) are not imported by any job.
     """
     paths = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(PACKAGE.parent)}
     for variable, path in paths.items():
         others = [p for p in os.environ.get(variable, "").split(os.pathsep) if p and p != path]
         os.environ[variable] = os.pathsep.join([path, *others])
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def display_path(path: Path) -> str:
+    """Return a path relative to the working directory where it lies below it.
+
+    Such paths are the same in a copied or moved repository.
+    """
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

@@ -1,4 +1,4 @@
-"""Of two calls on a study one is refused; the locks of the dead go, those of all others stay."""
+"""Of two calls on a study one is refused; stale locks are removed, those of all others stay."""
 
 import json
 import os
@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from noisescale.errors import RecordError
-from noisescale.planning.study_lock import acquire, active_owner, release, remove_stale_locks
+from noisescale.planning.study_lock import (
+    acquire,
+    active_owner,
+    release,
+    remove_stale_locks,
+    stale_locks,
+)
 
 MINE, OTHERS = Path("results/mine"), Path("results/mine-too")
 DAMAGED = [
@@ -41,9 +47,10 @@ def names(locks):
     return sorted(path.name for path in locks.iterdir())
 
 
-def sign_elsewhere(results):
+def acquire_elsewhere(results):
     """In a process that has ended when this returns."""
-    script = "import sys, pathlib, noisescale.planning.study_lock as o; o.acquire(pathlib.Path(sys.argv[1]))"
+    script = "import sys, pathlib; from noisescale.planning.study_lock import acquire;"
+    script += "acquire(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", script, results], check=True)
 
 
@@ -53,7 +60,10 @@ def change(results, **fields):
 
 
 def test_the_locks_of_a_dead_process_are_removed_and_no_others(locks):
-    sign_elsewhere(MINE)
+    acquire_elsewhere(MINE)
+    assert [path.name for path in stale_locks(MINE, locks)] == ["0.input.lock", "0.output.lock"]
+    assert active_owner(MINE, locks) is None
+    assert len(names(locks)) == 4, "looking removes nothing"
     assert remove_stale_locks(MINE, locks)
     assert names(locks) == ["1.input.lock", "1.output.lock"]
     assert not remove_stale_locks(MINE, locks)
@@ -66,16 +76,16 @@ def test_the_locks_of_a_living_process_stay(locks):
     assert len(names(locks)) == 4
 
 
-def test_the_locks_of_another_machine_stay_and_its_user_is_told_how_to_remove_them(locks):
-    sign_elsewhere(MINE)
+def test_the_locks_of_another_machine_stay_with_advice_on_how_to_remove_them(locks):
+    acquire_elsewhere(MINE)
     change(MINE, place=["another machine"])
     assert not remove_stale_locks(MINE, locks)
     assert len(names(locks)) == 4
-    assert active_owner(MINE, locks).endswith("gone: snakemake --unlock")
+    assert active_owner(MINE, locks).endswith("down: snakemake --unlock")
 
 
-def test_of_another_machine_without_locks_nobody_is_at_work(locks):
-    sign_elsewhere(MINE)
+def test_another_machine_without_locks_is_not_working(locks):
+    acquire_elsewhere(MINE)
     change(MINE, place=["another machine"])
     for lock in locks.iterdir():
         lock.unlink()
@@ -87,47 +97,47 @@ def test_another_process_with_the_same_id_is_not_taken_for_the_owner(locks):
     acquire(MINE)
     process = json.loads((MINE / ".owner").read_text())["process"]
     if not process[2]:
-        pytest.skip("there is no /proc to tell them apart")
+        pytest.skip("there is no /proc to distinguish them")
     change(MINE, process=[*process[:2], "1"])
     assert remove_stale_locks(MINE, locks)
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_a_damaged_signature_removes_nothing(locks, content):
+def test_a_damaged_statement_of_the_owner_removes_nothing(locks, content):
     (MINE / ".owner").write_text(content)
     assert not remove_stale_locks(MINE, locks)
     assert len(names(locks)) == 4
     assert "an unknown machine" in active_owner(MINE, locks)
 
 
-def test_who_is_at_work_is_named_though_another_call_has_removed_all_locks(locks):
+def test_the_active_process_is_named_although_another_call_has_removed_all_locks(locks):
     acquire(MINE)
     for lock in locks.iterdir():
         lock.unlink()
     line = active_owner(MINE, locks)
-    assert f"process {os.getpid()} on {socket.gethostname()}, works here; wait" in line
+    assert f"process {os.getpid()} on {socket.gethostname()}, is working here; wait" in line
     assert str(MINE.resolve()) in line and "\n" not in line
     assert active_owner(OTHERS, locks) is None
 
 
-def test_a_second_process_does_not_sign_while_the_first_lives():
+def test_a_second_process_is_refused_while_the_first_lives():
     acquire(MINE)
     acquire(MINE)  # the same one may
     with pytest.raises(subprocess.CalledProcessError):
-        sign_elsewhere(MINE)
-    sign_elsewhere(OTHERS)
+        acquire_elsewhere(MINE)
+    acquire_elsewhere(OTHERS)
 
 
-def test_who_has_done_the_work_takes_the_own_name_away_and_no_other(locks):
+def test_a_process_releases_its_own_lock_and_no_other(locks):
     acquire(MINE)
-    sign_elsewhere(OTHERS)
+    acquire_elsewhere(OTHERS)
     for results in (MINE, OTHERS, Path("results/new")):
         release(results)
     assert not (MINE / ".owner").exists()
     assert (OTHERS / ".owner").exists()
 
 
-def test_the_owner_of_a_folder_that_is_not_there_is_nobody(locks):
+def test_a_folder_that_does_not_exist_has_no_owner(locks):
     assert active_owner(Path("results/new"), locks) is None
     acquire(Path("results/new"))
     with pytest.raises(RecordError, match="cannot be written"):

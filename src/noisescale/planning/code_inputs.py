@@ -1,80 +1,114 @@
-"""The source files that a stage is computed by, as inputs of its rule."""
+"""The code that the results of a stage depend on, as a digest.
+
+Snakemake sees no edits of imported modules. Which modules a stage consists of is found by following
+its imports, so that no list can become outdated.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import json
-import os
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from noisescale.environment import PACKAGE
 
-_MESSAGES = {"errors", "progress", "study.checks"}
-"""Modules that no result depends on: they say something, or accept or refuse."""
+_NO_EFFECT_ON_RESULTS = ("errors", "progress", "study.checks")
+"""Modules and packages that only inform the user, or accept or refuse their input."""
 
 
-def digest(*parts: Any) -> str:
-    """Return a short digest of anything made of plain data, dataclasses or runs.
+def source_files(*modules: str, package: str = "") -> list[Path]:
+    """Return the source files of modules of this package and of all that they import from it.
 
-    Snakemake re-runs a job when a parameter changes; a digest keeps its reason readable.
-    """
-    text = json.dumps(parts, sort_keys=True, default=asdict)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def source_files(*modules: str) -> list[str]:
-    """Return the source files that modules of this package are made of.
-
-    Snakemake sees neither edits of imported modules nor of packages: a rule names these files as
-    its input. Found by following the imports, so that no list can go stale; modules that only say
-    something to the user are left out, and so are the packages' faces (``__init__.py``).
+    Modules that no result depends on are left out, and so are the ``__init__.py`` of packages.
 
     Parameters
     ----------
     *modules
         Names within the package, such as ``training.job`` or ``figures.collapse``.
-
-    Returns
-    -------
-    list of str
-        Paths relative to the working directory where they lie below it.
+    package
+        Follow only imports of modules in this package, such as ``data``; by default, of all.
     """
     found: set[Path] = set()
-    left = list(modules)
-    while left:
-        name = left.pop()
-        base = PACKAGE.joinpath(*name.split("."))
-        path = base.with_suffix(".py")
-        if name in _MESSAGES or path in found or not path.is_file():
+    names = list(modules)
+    while names:
+        name = names.pop()
+        path = PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
+        if path in found or _excluded(name, package) or not path.is_file():
             continue
         found.add(path)
-        left += _imports(path)
-    return sorted(display_path(path) for path in found)
+        names += _imports(path)
+    return sorted(found)
+
+
+def code_digest(*modules: str, package: str = "") -> str:
+    """Return a digest of the code of modules and of all that they import; see `source_files`.
+
+    Comments, docstrings and layout do not change it.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for path in source_files(*modules, package=package):
+        digest.update(f"{path.relative_to(PACKAGE)} {_syntax_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _excluded(name: str, package: str) -> bool:
+    if package and not _is_in(name, package):
+        return True
+    return any(_is_in(name, other) for other in _NO_EFFECT_ON_RESULTS)
+
+
+def _is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
 
 
 @cache
-def _imports(path: Path) -> list[str]:
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
     """Return the names in this package that a source file imports."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    names: list[str] = []
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
             package = f"{node.module}."
             if package.startswith("noisescale."):
                 inner = node.module.removeprefix("noisescale").removeprefix(".")
                 names += [inner] if inner else []
-                # `from package import module` names modules; what are not, are no files.
+                # `from package import name` may name modules; other names are not files.
                 names += [f"{inner}.{alias.name}".lstrip(".") for alias in node.names]
-    return names
+    return tuple(names)
 
 
-def display_path(path: Path) -> str:
-    """Return a path relative to the working directory where it lies below it.
+@cache
+def _syntax_digest(path: Path) -> str:
+    return hashlib.blake2b(_syntax(_tree(path)).encode(), digest_size=16).hexdigest()
 
-    So that a copied or moved repository re-runs nothing.
+
+def _syntax(value: object) -> str:
+    """Return a syntax tree as text, without docstrings and without what is empty.
+
+    Versions of Python differ in the empty fields that a node has.
     """
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    if isinstance(value, list):
+        return ",".join(_syntax(item) for item in value if not _is_text(item))
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = ((name, getattr(value, name, None)) for name in value._fields if name != "ctx")
+    return (
+        type(value).__name__
+        + "("
+        + ";".join(f"{name}={_syntax(item)}" for name, item in fields if item not in (None, []))
+        + ")"
+    )
+
+
+def _is_text(item: object) -> bool:
+    """Return whether a statement is a mere string: a docstring, or one below an attribute."""
+    return (
+        isinstance(item, ast.Expr)
+        and isinstance(item.value, ast.Constant)
+        and isinstance(item.value.value, str)
+    )

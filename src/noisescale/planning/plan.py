@@ -1,12 +1,14 @@
-"""What the workflow needs to know of a study before it runs: files, jobs, costs, code.
+"""What the workflow knows about the training jobs of a study before it runs: files, runs, costs.
 
-Read by the Snakefile, in every process that Snakemake starts: nothing heavy is imported here.
+The Snakefile imports this module in every process that Snakemake starts, therefore it imports
+nothing heavy.
 """
 
 from __future__ import annotations
 
 import heapq
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +16,32 @@ from pathlib import Path
 from noisescale.cost.estimate import START_SECONDS, shard_mb, training_seconds
 from noisescale.cost.machine_speed import speed
 from noisescale.errors import DataError, RecordError
-from noisescale.planning.code_inputs import digest
 from noisescale.results.identity import RunIdentity
+from noisescale.storage.digests import short_digest
 from noisescale.study.catalog import Shape, shape_of
 from noisescale.study.grid import Run
 from noisescale.study.model import Study
 from noisescale.study.shards import assign_shards, runs_digest, shard_runs
 from noisescale.training.gpu import gpu_usable
+
+
+@dataclass(frozen=True)
+class ShardContents:
+    """What the file of a shard holds.
+
+    Attributes
+    ----------
+    identity
+        How its rows were computed; None where it does not say so.
+    run_ids
+        The runs that it holds.
+    damaged
+        The file is there, and cannot be read or is not what was written.
+    """
+
+    identity: RunIdentity | None = None
+    run_ids: frozenset[str] = frozenset()
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,19 +51,28 @@ class Plan:
     study: Study
     folder: Path
 
-    def check(self) -> None:
-        """Check what would stop the workflow at its first job.
+    def check_data(self) -> None:
+        """Check that the user's own data file exists.
 
         Raises
         ------
         DataError
-            The user's own data file is not there.
-        RecordError
-            The folder of the results, or one in it, cannot be written to.
+            It does not.
         """
         own = self.study.dataset.path
         if own and not Path(own).expanduser().is_file():
             raise DataError(f"dataset.path: {own}: no such file; expected an .npz with your data")
+
+    def check_writable(self) -> None:
+        """Check that the folder of the results, and each folder in it, can be written to.
+
+        To be called before jobs run. Finished results may be read-only.
+
+        Raises
+        ------
+        RecordError
+            One of the folders cannot be written to.
+        """
         folder = self.folder
         while not folder.exists():
             folder = folder.parent
@@ -51,7 +81,7 @@ class Plan:
             if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
                 raise RecordError(
                     f"{self.folder}: cannot be written, as {place} is not a folder that you may "
-                    "write to; mend that, or choose another place with --directory"
+                    "write to; change its permissions, or choose another place with --directory"
                 )
 
     @cached_property
@@ -66,28 +96,34 @@ class Plan:
     def runs(self, shard: str) -> list[Run]:
         """Return the runs of a shard.
 
-        A job on a cluster plans only itself: it need not make the runs of all shards.
+        A job on a cluster plans only its own shard, without listing the runs of all others.
 
         Raises
         ------
         RecordError
-            The study has no such shard; Snakemake knows only what names of shards look like.
+            The study has no such shard. Snakemake knows only the pattern of the names of shards.
         """
-        made = vars(self).get("shards")
-        runs = shard_runs(self.study, shard) if made is None else made.get(shard)
+        shards = vars(self).get("shards")
+        runs = shard_runs(self.study, shard) if shards is None else shards.get(shard)
         if not runs:
-            raise RecordError(f"{self.shard_path(shard)}: study {self.study.name} wants none of it")
+            raise RecordError(
+                f"{self.shard_path(shard)}: study {self.study.name} has no such shard; expected "
+                "one of those that its runs belong to"
+            )
         return runs
 
     def digest(self, shard: str) -> str:
-        """Return a short name of what a shard is to hold: its runs, and how they are evaluated."""
+        """Return a short digest of the runs that a shard is to hold, and their evaluation."""
         study = self.study
-        return digest(runs_digest(self.runs(shard)), study.evaluations_per_decade, study.precision)
+        return short_digest(
+            runs_digest(self.runs(shard)), study.evaluations_per_decade, study.precision
+        )
 
     def seconds(self, shard: str, runs: list[Run] | None = None) -> float:
-        """Return about how long a shard's runs, all by default, take to train, in seconds.
+        """Return the predicted time to train a shard's runs (by default, all), in seconds.
 
-        On one core or one GPU of the machine that `noisescale.cost.estimate` was fitted on.
+        It is that of one core or one GPU of the machine that `noisescale.cost.estimate` was fitted
+        on.
         """
         runs = self.runs(shard) if runs is None else runs
         per_decade = self.study.evaluations_per_decade
@@ -101,7 +137,7 @@ class Plan:
 
     @cached_property
     def gpus(self) -> int:
-        """GPUs that a training job asks for: one, unless the study keeps to the CPU."""
+        """The number of GPUs that a training job requests: one, unless the study uses the CPU."""
         if self.study.device == "auto":
             return int(gpu_usable())
         return int(self.study.device == "cuda")
@@ -115,23 +151,21 @@ class Plan:
         return round(1.5 * shard_mb(self.runs(shard), self.shape, bool(self.gpus)))
 
     def summary(self, missing: dict[str, list[Run]], cores: int | None = None) -> str:
-        """Say how many runs are wanted, exist, and will be trained, in how many jobs.
-
-        And about how long that takes on so many cores of this machine, where they are given.
+        """Return a line on how many runs there are, how many are up to date, how many to train.
 
         Parameters
         ----------
         missing
             The runs of each shard that are to be trained, from `missing`.
         cores
-            Cores of this machine, or None.
+            Cores of this machine, to predict the time that the training takes; None predicts none.
         """
         missing = {shard: runs for shard, runs in missing.items() if runs}
-        wanted = sum(len(runs) for runs in self.shards.values())
+        planned = sum(len(runs) for runs in self.shards.values())
         to_train = sum(len(runs) for runs in missing.values())
         text = (
-            f"noisescale: study {self.study.name}: {wanted} runs wanted, "
-            f"{wanted - to_train} up to date, {to_train} to train"
+            f"study {self.study.name}: {planned} runs, "
+            f"{planned - to_train} up to date, {to_train} to train"
         )
         if missing:
             text += f" in {len(missing)} job{'s' * (len(missing) > 1)}"
@@ -143,31 +177,55 @@ class Plan:
                 text += " on a GPU" if self.gpus else f" on {cores} idle core{'s' * (cores > 1)}"
         return text
 
-    def missing(self) -> dict[str, list[Run]]:
-        """Return the runs of each shard that its file lacks, or has of other data or arithmetic."""
+    def missing(self, shards: Mapping[str, ShardContents] | None = None) -> dict[str, list[Run]]:
+        """Return the runs of each shard that are to be trained.
+
+        These are the runs that its file lacks, or holds from other data or arithmetic.
+
+        Parameters
+        ----------
+        shards
+            What the shards hold, from `shard_contents`; by default, they are read.
+        """
+        if shards is None:
+            shards = {shard: self.shard_contents(shard) for shard in self.shards}
         identity = RunIdentity.of(self.study, self._data_digest())
         result = {}
         for shard, runs in self.shards.items():
-            present = self._present(shard, identity)
+            held = shards[shard]
+            present = held.run_ids if held.identity == identity else frozenset()
             result[shard] = [run for run in runs if run.run_id not in present]
         return result
 
-    def _present(self, shard: str, identity: RunIdentity) -> set[str]:
+    def shard_contents(
+        self, shard: str, known_intact: Callable[[Path], bool] = lambda path: False
+    ) -> ShardContents:
+        """Return what the file of a shard holds.
+
+        Parameters
+        ----------
+        shard
+            Its name.
+        known_intact
+            Whether a file is known to be intact; others are read completely and verified.
+        """
         path = self.shard_path(shard)
         if not path.exists():
-            return set()
-        from noisescale.storage.tables import read_metadata
+            return ShardContents()
+        from noisescale.results.schemas import RUNS
+        from noisescale.storage.tables import read_metadata, read_table
 
         try:
+            if not known_intact(path):
+                read_table(path, RUNS)
             metadata = read_metadata(path)
         except RecordError:
-            return set()
-        if RunIdentity.from_metadata(metadata) != identity:
-            return set()
-        return set(metadata.get("run_ids", ()))
+            return ShardContents(damaged=True)
+        identity = RunIdentity.from_metadata(metadata)
+        return ShardContents(identity, frozenset(metadata.get("run_ids", ())))
 
     def _data_digest(self) -> str | None:
-        """Return the digest of the prepared data; None where they are to be prepared (again)."""
+        """Return the digest of the prepared data set; None where it is absent or another one."""
         path, spec = self.folder / "data.npz", self.study.dataset
         if not path.exists():
             return None
@@ -185,7 +243,7 @@ class Plan:
 
 
 def makespan(seconds: list[float], workers: int) -> float:
-    """Return how long jobs take when free workers take the longest one left."""
+    """Return how long jobs take if each free worker takes the longest of the remaining jobs."""
     busy = [0.0] * workers
     for job in sorted(seconds, reverse=True):
         heapq.heappush(busy, heapq.heappop(busy) + job)
@@ -193,7 +251,7 @@ def makespan(seconds: list[float], workers: int) -> float:
 
 
 def _rounded_duration(seconds: float) -> str:
-    """Return a time as roughly as it is known."""
+    """Return a time, rounded as roughly as it is known."""
     if seconds < 90:
         return f"{max(10, round(seconds, -1)):.0f} seconds"
     if seconds < 5400:

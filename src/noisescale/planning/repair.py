@@ -1,65 +1,108 @@
-"""Notice before a call what has been damaged since it was written, so that it is made again.
+"""Commands on a study's folder: remove what is damaged, and forget runs so that they train again.
 
-Snakemake compares times and, where these have changed, checksums: it does not see a bit that flips,
-nor a file that is cut and keeps its time. What misses its checksum file, it makes again; a training
-job that runs keeps what is sound.
+A run of the workflow makes damaged results again by itself; `repair_study` is for the results of a
+folder that are to be used, published or copied without such a run.
 """
 
 from __future__ import annotations
 
-import sys
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from noisescale.errors import RecordError
+from noisescale.planning import study_lock
+from noisescale.planning.freshness import examine
 from noisescale.planning.plan import Plan
-from noisescale.results.completeness import is_intact
-from noisescale.storage.digests import fits_checksum, loads_verified, write_checksum
 from noisescale.storage.files import not_writable
-from noisescale.study.grid import Run
+from noisescale.storage.locks import exclusive_lock
+from noisescale.study.model import Study
+from noisescale.study.shards import SHARD_PATTERN
 
 
-def repair(plan: Plan, missing: dict[str, list[Run]]) -> list[Path]:
-    """Have the next call make again what is damaged in a study's folder; return what that is.
+def repair_study(results: Path, locks: Path = study_lock.SNAKEMAKE_LOCKS) -> list[Path]:
+    """Remove the damaged files of a study, and Snakemake's locks that a killed call has left.
 
-    Nothing is deleted but checksums, and laws that cannot be read.
+    Damaged are results that are not what was written: a bit has flipped, they are truncated, or
+    were replaced. The next run makes them again. Implements ``noisescale repair results/<study>``.
 
     Parameters
     ----------
-    plan
-        The study.
-    missing
-        The runs of each shard that are to be trained, from `Plan.missing`.
+    results
+        The folder of the study's results.
+    locks
+        The folder of Snakemake's locks.
+
+    Returns
+    -------
+    list of Path
+        The files that were removed.
 
     Raises
     ------
     RecordError
-        The folder cannot be written to.
+        The folder holds no study, a workflow is running on it, or it cannot be written to.
     """
-    damaged = []
-    for checksum in sorted(plan.folder.rglob("*.sha256")):
-        path = checksum.with_suffix("")
-        if not path.exists() or fits_checksum(path):
-            continue
-        if is_intact(path):  # the checksum is damaged, or a bit that carries nothing
-            print(f"noisescale: {path}: not its checksum, but sound; kept", file=sys.stderr)
-            write_checksum(path)
-        else:
-            damaged.append(path)
-            _remove(checksum)
-    laws = plan.folder / "scaling_laws.json"
-    try:
-        loads_verified(laws.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError):
-        damaged.append(laws)
-        _remove(laws)
+    plan = _plan(results, locks)
+    study_lock.remove_stale_locks(results, locks)
+    damaged = examine(plan).damaged
     for path in damaged:
-        print(f"noisescale: {path}: not what was written; made again", file=sys.stderr)
-    for shard, runs in missing.items():
-        # A sound file, but an older one, or of another shard.
-        if runs:
-            _remove(Path(f"{plan.shard_path(shard)}.sha256"))
+        _remove(path)
     return damaged
+
+
+def forget_shards(
+    results: Path, shards: Sequence[str] = (), locks: Path = study_lock.SNAKEMAKE_LOCKS
+) -> list[Path]:
+    """Remove the runs of shards, so that the next run of the workflow trains them again.
+
+    ``snakemake --forcerun train`` does not: a training job keeps the runs that its shard holds.
+    Implements ``noisescale forget results/<study> [--shard NAME]...``.
+
+    Parameters
+    ----------
+    results
+        The folder of the study's results.
+    shards
+        Names such as ``train_size~512-4095/batch_size~8-63/seeds~0-9``; by default, all shards that
+        the folder has.
+    locks
+        The folder of Snakemake's locks.
+
+    Returns
+    -------
+    list of Path
+        The files that were removed.
+
+    Raises
+    ------
+    RecordError
+        The folder holds no study or no such shard, a workflow is running on it, or it cannot be
+        written to.
+    """
+    plan = _plan(results, locks)
+    folder = plan.folder / "runs"
+    paths = sorted(folder.rglob("*.parquet")) if not shards else []
+    for shard in shards:
+        path = plan.shard_path(shard)
+        if not re.fullmatch(SHARD_PATTERN, shard) or not path.exists():
+            raise RecordError(f"{path}: no such shard; expected one in {folder}, without .parquet")
+        paths.append(path)
+    removed = []
+    for path in paths:
+        with exclusive_lock(path):
+            for file in (path, Path(f"{path}.checkpoint")):
+                if file.exists():
+                    _remove(file)
+                    removed.append(file)
+    return removed
+
+
+def _plan(results: Path, locks: Path) -> Plan:
+    plan = Plan(Study.read(results / "study.json"), results)
+    if owner := study_lock.active_owner(results, locks):
+        raise RecordError(owner)
+    return plan
 
 
 def _remove(path: Path) -> None:

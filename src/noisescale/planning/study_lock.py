@@ -1,8 +1,8 @@
-"""Which process works on a study, so that a second one is refused, and a dead one's locks removed.
+"""Which process works on a study, so that a second one is refused and stale locks are recognized.
 
-Snakemake's lock is a file: it outlives a Snakemake that is killed outright; and a call that ends
-removes those of all others in its folder. So the process that works on a study leaves its name in
-the folder of the study's results.
+Snakemake's lock is a file: it outlives a Snakemake that is killed; and a call of Snakemake that
+ends removes the locks of all calls in its working directory. Therefore the process that works on a
+study states its name in the folder of the study's results.
 """
 
 from __future__ import annotations
@@ -10,22 +10,32 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 from pathlib import Path
+from typing import Any
 
 from noisescale.errors import RecordError
 from noisescale.storage.files import write_text
 
+SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+"""The folder of Snakemake's locks, relative to the working directory."""
 _FILE_NAME = ".owner"
+
+Owner = dict[str, list[Any]]
+"""``place``: host and namespace of process ids; ``process``: boot, id and start of the process."""
 
 
 def acquire(results: Path) -> None:
-    """Leave this process's name in a study's folder.
+    """State in a study's folder that this process works on it.
+
+    Parameters
+    ----------
+    results
+        The folder of the study's results.
 
     Raises
     ------
     RecordError
-        Another process of this machine works there, or the folder cannot be written to.
+        Another process of this machine works on it, or the folder cannot be written to.
     """
     owner = _owner(results)
     if _is_alive(owner) and owner != _this_process():
@@ -34,57 +44,65 @@ def acquire(results: Path) -> None:
 
 
 def release(results: Path) -> None:
-    """Take this process's name away: it has done its work."""
+    """Remove this process's statement from a study's folder: its work is done."""
     if _owner(results) == _this_process():
         (results / _FILE_NAME).unlink(missing_ok=True)
 
 
-def remove_stale_locks(results: Path, locks: Path) -> bool:
-    """Remove Snakemake's locks of a study, left by a process that is no more; return whether.
+def stale_locks(results: Path, locks: Path) -> list[Path]:
+    """Return Snakemake's locks of a study that a dead process has left. Nothing is changed.
 
-    Those of a process on another machine, which may be alive, stay.
+    The locks of a process on another machine, which may be alive, are not among them.
 
     Parameters
     ----------
     results
-        The study's folder, as Snakemake names it.
+        The folder of the study's results, as Snakemake names it.
     locks
         The folder of Snakemake's locks.
     """
     owner = _owner(results)
     if owner is None or owner["place"] != _host() or _is_alive(owner):
-        return False
-    left = _snakemake_locks(results, locks)
-    for lock in left:
+        return []
+    return _snakemake_locks(results, locks)
+
+
+def remove_stale_locks(results: Path, locks: Path) -> bool:
+    """Remove the locks that `stale_locks` returns; return whether there were any."""
+    stale = stale_locks(results, locks)
+    for lock in stale:
         lock.unlink(missing_ok=True)
-    if left:
-        print("noisescale: an earlier call was killed; going on from there", file=sys.stderr)
-    return bool(left)
+    return bool(stale)
 
 
 def active_owner(results: Path, locks: Path) -> str | None:
-    """Say who works on a study, if anybody does; to be asked after `remove_stale_locks`."""
+    """Return one line on the process that works on a study; None if there is none.
+
+    Parameters
+    ----------
+    results, locks
+        As of `stale_locks`.
+    """
     owner = _owner(results)
-    if _is_alive(owner) or _snakemake_locks(results, locks):
-        return _message(results, owner)
-    return None
+    locked = _snakemake_locks(results, locks) and not stale_locks(results, locks)
+    return _message(results, owner) if _is_alive(owner) or locked else None
 
 
-def _message(results: Path, owner: dict | None) -> str:
+def _message(results: Path, owner: Owner | None) -> str:
     host, process = "an unknown machine", "of unknown id"
     if owner is not None:
         host, process = owner["place"][0], owner["process"][1]
     text = (
-        f"{results.resolve()}: another call, process {process} on {host}, works here; "
-        "wait until it has ended, or end it, and call again"
+        f"{results.resolve()}: another call, process {process} on {host}, is working here; "
+        "wait until it ends, or stop it, and call again"
     )
     if owner is None or owner["place"] != _host():
-        text += "; if that machine is gone: snakemake --unlock"
+        text += "; if that machine is down: snakemake --unlock"
     return text
 
 
-def _owner(results: Path) -> dict | None:
-    """Return who has signed; None if nobody has, or it cannot be read."""
+def _owner(results: Path) -> Owner | None:
+    """Return what a study's folder states; None if it states nothing, or nothing readable."""
     try:
         owner = json.loads((results / _FILE_NAME).read_text())
         host, (_, number, _) = owner["place"][0], owner["process"]
@@ -93,12 +111,12 @@ def _owner(results: Path) -> dict | None:
         return None
 
 
-def _this_process() -> dict:
+def _this_process() -> Owner:
     return {"place": _host(), "process": _process()}
 
 
-def _is_alive(owner: dict | None) -> bool:
-    """Tell whether an owner is a living process of this machine."""
+def _is_alive(owner: Owner | None) -> bool:
+    """Return whether an owner is a living process of this machine."""
     if owner is None or owner["place"] != _host():
         return False
     return owner["process"] == _process(owner["process"][1])
@@ -111,14 +129,14 @@ def _snakemake_locks(results: Path, locks: Path) -> list[Path]:
         try:
             lines = lock.read_text().splitlines()
         except OSError:
-            return False  # removed meanwhile
+            return False  # removed in the meantime
         return any(line.startswith(f"{results}/") for line in lines)
 
     return [lock for lock in sorted(locks.glob("*.lock")) if names(lock)]
 
 
 def _host() -> list[str]:
-    """Return the machine, and the container on it: where process ids mean the same."""
+    """Return the machine and the container in it, within which process ids are unique."""
     try:
         return [socket.gethostname(), str(Path("/proc/self/ns/pid").readlink())]
     except OSError:
@@ -126,14 +144,15 @@ def _host() -> list[str]:
 
 
 def _process(pid: int | None = None) -> list[str | int]:
-    """Return what names a living process for good: boot, id, start (in ticks since the boot).
+    """Return what identifies a process: boot id, process id, start in ticks since the boot.
 
-    None changes with the clock. The id is 0 for one that is no more; without ``/proc``, it is all.
+    None of these depends on the clock, which may be set. The process id is 0 for a dead process.
+    Without ``/proc``, the process id is all that is known.
     """
     pid = os.getpid() if pid is None else pid
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        # The second field is the command in parentheses, which may hold anything.
+        # The second field is the command in parentheses, which may contain anything.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ["", pid if _alive(pid) else 0, ""]
