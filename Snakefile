@@ -24,19 +24,21 @@ resource_scopes:
     gpu="local",
 
 
-# On a cluster, these seconds are not worth a job; and only its login nodes may reach the internet.
+# On a cluster, these take seconds and are not worth a job; and only its login nodes may reach the
+# internet.
 localrules:
     all,
     data,
     collect,
-    judge,
+    claims,
     report,
 
 
-# Not a rule: a file that every job depends on, but that must not re-run any, would have to be an
-# ancient() input, and Snakemake does not look for changed parameters below a job that is due.
+# Not a rule: what of the study a stage depends on is in the stage's record; the file as a whole
+# must not re-run any.
 onstart:
     try:
+        PLAN.check_writable()
         study_lock.acquire(PLAN.folder)
         write_text(STUDY_JSON, STUDY.to_json())
     except NoisescaleError as error:
@@ -51,17 +53,9 @@ onerror:
     study_lock.release(PLAN.folder)
 
 
-# The tables are named here so that a deleted or damaged one is made again: Snakemake does not miss
-# a file whose descendants are all there.
 rule all:
     input:
         f"{OUT}/report.html",
-        lambda wildcards: FIGURES,
-        lambda wildcards: [*rules.data.output, *rules.judge.output],
-        list(RESULTS.values()),
-        lambda wildcards: [
-            f"{PLAN.shard_path(shard)}{end}" for shard in PLAN.shards for end in ("", ".sha256")
-        ],
 
 
 include: "workflow/rules/data.smk"

@@ -77,7 +77,7 @@ class Study(Workflow):
         return [
             pid
             for pid, words in self._processes()
-            if words[1:3] == ["-m", "noisescale"] and "train" in words
+            if "noisescale" in words and "train" in words
         ]
 
     def kill_all(self) -> None:

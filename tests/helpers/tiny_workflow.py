@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import re
 import shutil
@@ -50,7 +51,7 @@ SETTINGS = {
     },
     "statistics": {"bootstrap": 50},
 }
-"""Two shards. generalization_gap wants no run that learning_rate does not want as well."""
+"""Two shards. Every run of generalization_gap is one of learning_rate as well."""
 
 RUNS = 2 * 3 * 2
 """Learning rates, batch sizes, seeds."""
@@ -58,7 +59,7 @@ RUNS = 2 * 3 * 2
 
 @dataclass
 class Call:
-    """What a call of Snakemake said and did."""
+    """The output of a call of Snakemake, and the jobs that it ran or would run."""
 
     status: int
     text: str
@@ -88,8 +89,7 @@ class Workflow:
     def __call__(self, *arguments: str, **environment: str) -> Call:
         """Run Snakemake; count the jobs it ran (or would run) and the runs it trained."""
         self.write_settings()
-        for log in self.results.glob("logs/train/**/*.log"):
-            log.unlink()
+        before = self._training_logs()
         done = subprocess.run(
             [sys.executable, *self.program, *arguments, *self.options],
             cwd=self.folder,
@@ -101,9 +101,33 @@ class Workflow:
             timeout=self.timeout,
         )
         jobs = re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.MULTILINE)
-        logs = (path.read_text() for path in self.results.glob("logs/train/**/*.log"))
+        changed = (log for log, time in self._training_logs().items() if before.get(log) != time)
+        logs = [log.read_text() for log in changed]
         trained = sum(int(n) for log in logs for n in re.findall(r": trained (\d+) runs", log))
         return Call(done.returncode, done.stdout, {job: jobs.count(job) for job in jobs}, trained)
+
+    def _training_logs(self) -> dict[Path, int]:
+        """Return the logs of training jobs with their times."""
+        logs = self.results.glob("logs/train/**/*.log")
+        return {log: log.stat().st_mtime_ns for log in logs}
+
+    def dry_run(self, *arguments: str) -> Call:
+        """Return what a run would do."""
+        call = self("--dry-run", *arguments)
+        assert call.status == 0, call.text
+        return call
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the package that the folder has."""
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "noisescale", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder / "src")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
 
     def write_settings(self) -> None:
         """Write the config file that `options` names."""
@@ -123,7 +147,7 @@ class Workflow:
 
 
 def copy_of_repository(folder: Path) -> Path:
-    """Copy what the workflow consists of."""
+    """Copy the files that the workflow consists of."""
     folder.mkdir(parents=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(REPOSITORY / name, folder)
@@ -131,3 +155,12 @@ def copy_of_repository(folder: Path) -> Path:
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
     return folder
+
+
+def tree_digests(folder: Path) -> dict[str, str]:
+    """Return the digests of all files below a folder but Snakemake's own and compiled modules."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not {".snakemake", "__pycache__"} & set(path.parts)
+    }

@@ -32,7 +32,7 @@ def test_a_whole_study_has_the_same_results_on_a_cluster_as_locally(on_cluster, 
     assert call.status == 0, call.text
     assert (on_cluster.results / "report.html").stat().st_size > 0
     submitted = {job.rule for job in on_cluster.jobs()}
-    assert submitted == {"train", "evidence", "scaling"}, "other stages run on the login node"
+    assert submitted == {"train", "evidence", "laws"}, "other stages run on the login node"
 
     local = Workflow(copy_of_repository(tmp_path / "local"), study)
     assert local(str((local.results / "runs.parquet").relative_to(local.folder))).status == 0
@@ -199,7 +199,7 @@ def test_each_training_job_has_a_separate_gpu_and_other_jobs_have_none(on_cluste
     on_cluster.finish()
     assert len(run_table(on_cluster)["run_id"].unique()) == RUNS
     assert {gpus for [[_, gpus]] in on_cluster.held().values()} == {"0", "1"}
-    assert all("gpu" not in job.gpus for job in on_cluster.jobs("scaling"))
+    assert all("gpu" not in job.gpus for job in on_cluster.jobs("laws"))
 
 
 def test_a_call_survives_a_restart_of_slurms_controller(on_cluster, expected, monkeypatch):

@@ -1,13 +1,28 @@
-"""Re-running only what changed, by real calls of Snakemake on a tiny study."""
+"""Running again only what changed, with real calls of Snakemake on a tiny study.
+
+What is up to date is tested in detail, and much faster, in test_freshness.py.
+"""
 
 import os
 import re
+import shutil
 import zipfile
 
+import pyarrow.parquet as pq
 import pytest
 from helpers.tiny_workflow import RUNS
 
 RUNS_TABLE = "results/tiny/runs.parquet"
+DAY = 86_400
+FIGURES = {"figures_evidence", "figures_curves", "figures_laws"}
+AFTER_LAWS = {"figures_curves", "figures_laws", "claims", "report", "all"}
+
+
+def older(path, content):
+    """Replace a file by another one that is a day older."""
+    before = path.stat().st_mtime
+    path.write_bytes(content)
+    os.utime(path, (before - DAY, before - DAY))
 
 
 def test_a_first_call_makes_everything(first_call, finished):
@@ -17,34 +32,41 @@ def test_a_first_call_makes_everything(first_call, finished):
     figures = {path.name for path in (finished.results / "figures").iterdir()}
     for stem in ("fig1_memorization", "fig2_evidence", "fig3_generalization_gap"):
         assert {f"{stem}.png", f"{stem}.svg", f"{stem}.csv"} <= figures
+    assert not list(finished.results.rglob("*.sha256"))
 
 
 def test_it_says_before_it_starts_what_it_will_do(fresh, first_call):
-    expected = f"study tiny: {RUNS} runs wanted, 0 up to date, {RUNS} to train in 2 jobs"
+    expected = f"study tiny: {RUNS} runs, 0 up to date, {RUNS} to train in 2 jobs"
     assert expected in first_call.text
     assert re.search(r"^Provided resources: .*\bgpu\b.*\b1\b", first_call.text, re.MULTILINE)
-    dry = fresh("--dry-run")
-    assert expected in dry.text
+    dry = fresh.dry_run()
+    assert expected in dry.text and "out of date" not in dry.text
     assert not fresh.results.exists()
 
 
-def test_a_run_that_two_experiments_want_is_trained_once(first_call):
+def test_a_run_of_two_experiments_is_trained_once(first_call):
     assert first_call.trained == RUNS
 
 
 def test_a_second_call_does_nothing(finished):
     call = finished()
     assert call.nothing_to_be_done and not call.jobs
-    assert f"{RUNS} runs wanted, {RUNS} up to date, 0 to train" in call.text
+    assert f"{RUNS} runs, {RUNS} up to date, 0 to train" in call.text
 
 
-def test_touching_files_does_nothing(finished):
+def test_touching_files_or_leftovers_of_earlier_versions_do_nothing(finished):
     for folder in ("results", "src", "workflow", "envs"):
         for path in sorted((finished.folder / folder).rglob("*")):
             if path.is_file():
                 os.utime(path)
     os.utime(finished.folder / "config.yaml")
-    assert finished().nothing_to_be_done
+    (finished.results / "runs.parquet.sha256").write_text("of an earlier version")
+    assert finished.dry_run().nothing_to_be_done
+
+
+def test_results_are_up_to_date_without_what_snakemake_knows_of_them(finished):
+    shutil.rmtree(finished.folder / ".snakemake")
+    assert finished.dry_run().nothing_to_be_done
 
 
 @pytest.mark.parametrize(
@@ -61,80 +83,114 @@ def test_a_new_value_trains_exactly_its_runs(finished, what, more):
     new = {"learning rate": 6, "seed": 6, "batch size": 4}[what]
     assert call.status == 0, call.text
     assert call.trained == new
-    assert f"{RUNS + new} runs wanted, {RUNS} up to date, {new} to train" in call.text
+    assert f"{RUNS + new} runs, {RUNS} up to date, {new} to train" in call.text
 
 
-def test_an_edit_of_an_experiment_leaves_the_evidence_and_its_figures_alone(finished):
+def test_a_new_value_leaves_the_evidence_alone_and_taking_it_back_leaves_nothing_to_do(finished):
     finished.settings["experiments"]["learning_rate"]["learning_rate"].append(0.2)
-    call = finished("--dry-run")
-    assert call.status == 0, call.text
-    assert {"train", "collect", "scaling", "figures_laws", "report"} <= call.jobs.keys()
-    assert not {"evidence", "figures_evidence"} & call.jobs.keys()
+    call = finished.dry_run()
+    assert call.jobs == {"train": 2, "collect": 1, "laws": 1} | dict.fromkeys(AFTER_LAWS, 1)
+    finished.settings["experiments"]["learning_rate"]["learning_rate"].pop()
+    assert finished.dry_run().nothing_to_be_done
+
+
+def added(text):
+    return lambda content: content + text.encode()
+
+
+def flipped(content):
+    content = bytearray(content)
+    content[len(content) // 3] ^= 1
+    return bytes(content)
+
+
+CODE = added("\n_ADDED = 1\n")
+SOURCE = "src/noisescale"
 
 
 @pytest.mark.parametrize(
-    ("module", "job"), [("memorization", "figures_evidence"), ("sweeps", "figures_laws")]
+    ("file", "edit", "jobs"),
+    [
+        (f"{SOURCE}/figures/fig1_memorization.py", CODE, {"figures_evidence", "report"}),
+        (f"{SOURCE}/training/packing.py", CODE, set()),
+        (f"{SOURCE}/laws/peaks.py", added("\n# A comment.\n"), set()),
+        ("workflow/report/fig1_memorization.rst", added("\nMore.\n"), {"claims", "report"}),
+        ("results/tiny/evidence.parquet", flipped, {"evidence", *FIGURES, "claims", "report"}),
+        ("results/tiny/figures/collapse.svg", flipped, {"figures_laws", "report"}),
+        ("results/tiny/report.html", added("<!-- -->"), {"report"}),
+    ],
 )
-def test_an_edit_of_a_plot_module_redraws_and_trains_nothing(finished, module, job):
-    finished.edit(f"src/noisescale/figures/{module}.py", '"""', '"""Edited. ')
-    call = finished()
-    assert call.status == 0, call.text
-    assert call.jobs.keys() == {job, "report", "all"}
-    assert call.trained == 0
+def test_a_file_that_became_older_runs_exactly_the_jobs_that_depend_on_it(
+    finished, file, edit, jobs
+):
+    path = finished.folder / file
+    older(path, edit(path.read_bytes()))
+    call = finished.dry_run()
+    assert call.jobs.keys() == (jobs and {*jobs, "all"}), call.text
+    assert f"{RUNS} runs, {RUNS} up to date, 0 to train" in call.text
 
 
-def test_an_edit_of_the_captions_rebuilds_captions_and_report_alone(finished):
+def test_an_edited_plot_is_drawn_again_by_a_run_after_which_nothing_is_to_be_done(finished):
+    path = finished.folder / SOURCE / "figures/fig1_memorization.py"
+    older(path, CODE(path.read_bytes()))
     caption = finished.folder / "workflow/report/fig1_memorization.rst"
-    caption.write_text(caption.read_text() + "\nOne more sentence.\n")
+    older(caption, caption.read_bytes() + b"\nOne more sentence.\n")
     call = finished()
     assert call.status == 0, call.text
-    assert call.jobs.keys() == {"judge", "report", "all"}
+    assert call.jobs.keys() == {"figures_evidence", "claims", "report", "all"}
+    assert call.trained == 0
     assert "One more sentence." in (finished.results / "report.html").read_text()
+    assert finished.dry_run().nothing_to_be_done
 
 
-def test_an_edit_of_the_engines_arithmetic_trains_all_anew(finished):
-    finished.edit(
-        "src/noisescale/models/mlp/initialization.py", "np.sqrt(2 / inputs)", "np.sqrt(1 / inputs)"
-    )
+def test_another_version_of_the_arithmetic_trains_everything_again(finished):
+    finished.edit("src/noisescale/numerics.py", "NUMERICS_VERSION = 1", "NUMERICS_VERSION = 2")
     call = finished(RUNS_TABLE)
-    assert f"{RUNS} runs wanted, 0 up to date, {RUNS} to train" in call.text
+    assert f"{RUNS} runs, 0 up to date, {RUNS} to train" in call.text
     assert call.trained == RUNS
-
-
-def test_an_edit_of_the_engines_comments_trains_nothing(finished):
-    finished.edit(
-        "src/noisescale/models/mlp/network.py", "import torch\n", "import torch  # a comment\n"
-    )
-    call = finished()
-    assert call.status == 0, call.text
-    assert call.jobs["train"] == 2 and call.trained == 0
-    assert finished().nothing_to_be_done
 
 
 def test_a_deleted_shard_is_trained_again_and_no_other(finished):
     (shard,) = (finished.results / "runs").rglob("batch_size~1-7/*.parquet")
     shard.unlink()
-    call = finished()
+    call = finished(RUNS_TABLE)
     assert call.status == 0, call.text
     assert call.jobs["train"] == 1
     assert call.trained == 2 * 2 * 2
 
 
-def test_a_run_that_a_smaller_study_does_not_want_is_ignored_not_deleted(finished):
-    import pyarrow.parquet as pq
+def test_a_forced_training_keeps_the_runs_and_forgetting_trains_them_again(finished):
+    call = finished(RUNS_TABLE, "--forcerun", "train")
+    assert call.status == 0, call.text
+    assert call.jobs["train"] == 2 and call.trained == 0
+    (shard,) = (finished.results / "runs").rglob("batch_size~1-7/*.parquet")
+    name = shard.relative_to(finished.results / "runs").with_suffix("")
+    done = finished.command("forget", "results/tiny", "--shard", str(name))
+    assert done.returncode == 0 and not shard.exists(), done.stdout
+    assert finished(RUNS_TABLE).trained == 2 * 2 * 2
 
+
+def test_a_run_that_a_smaller_study_does_not_have_is_ignored_not_deleted(finished):
     def learning_rates():
         table = pq.read_table(finished.results / "runs.parquet", columns=["learning_rate"])
         return set(table["learning_rate"].to_pylist())
 
-    wanted = finished.settings["experiments"]["learning_rate"]
-    wanted["learning_rate"] = [0.1, 0.4]
+    experiment = finished.settings["experiments"]["learning_rate"]
+    experiment["learning_rate"] = [0.1, 0.4]
     finished(RUNS_TABLE)
     assert learning_rates() == {0.1, 0.4}
-    wanted["learning_rate"] = [0.05, 0.1, 0.4]
+    experiment["learning_rate"] = [0.05, 0.1, 0.4]
     call = finished(RUNS_TABLE)
-    assert call.trained == 0
+    assert call.trained == 0 and call.jobs.keys() == {"collect"}
     assert learning_rates() == {0.05, 0.1, 0.4}
+
+
+def test_the_users_own_flags_are_respected(finished):
+    older(finished.results / "runs.parquet", b"damaged")
+    assert finished.dry_run("--until", "collect").jobs == {"collect": 1}
+    assert finished.dry_run("results/tiny/data.npz").nothing_to_be_done
+    call = finished.dry_run("--forcerun", "evidence")
+    assert call.jobs.keys() == {"collect", "laws", "evidence", *FIGURES, "claims", "report", "all"}
 
 
 def test_snakemakes_own_report_is_made_with_captions_and_labels(finished):

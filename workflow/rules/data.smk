@@ -3,11 +3,12 @@
 
 rule data:
     input:
-        own=STUDY.dataset.path or [],
-        code=source_files("data.prepare"),
+        out_of_date("data"),
+        # Its content is compared by the record.
+        own=ancient(STUDY.dataset.path) if STUDY.dataset.path else [],
     output:
         data=f"{OUT}/data.npz",
-        checksum=f"{OUT}/data.npz.sha256",
+        record=record("data"),
     log:
         f"{OUT}/logs/data.log",
     benchmark:
@@ -16,6 +17,5 @@ rule data:
         "../../envs/train.yaml"
     params:
         study=STUDY_JSON,
-        wanted=digest(STUDY.dataset.name),
     shell:
-        "python -m noisescale --log {log} data --study {params.study} --output {output.data}"
+        f"{STAGE} data --study {{params.study}} --output {{output.data}}"

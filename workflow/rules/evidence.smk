@@ -4,12 +4,12 @@ if STUDY.evidence:
 
     rule evidence:
         input:
+            out_of_date("evidence"),
+            record("data"),
             data=ancient(rules.data.output.data),
-            checksum=rules.data.output.checksum,
-            code=source_files("evidence.sweep"),
         output:
-            table=f"{OUT}/evidence.parquet",
-            checksum=f"{OUT}/evidence.parquet.sha256",
+            table=FILES["evidence"],
+            record=record("evidence"),
         log:
             f"{OUT}/logs/evidence.log",
         benchmark:
@@ -22,7 +22,5 @@ if STUDY.evidence:
             mem_mb=lambda wildcards, attempt: attempt * 4000,
         params:
             study=STUDY_JSON,
-            wanted=digest(STUDY.evidence),
         shell:
-            "python -m noisescale --log {log} evidence"
-            " --study {params.study} --data {input.data} --output {output.table}"
+            f"{STAGE} evidence --study {{params.study}} --data {{input.data}} --output {{output.table}}"

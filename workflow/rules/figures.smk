@@ -1,17 +1,19 @@
-# The scaling laws and the pictures.
+# The scaling laws and the figures.
 
 if STUDY.experiments:
 
-    rule scaling:
+    rule laws:
         input:
-            runs=RESULTS["runs"],
-            code=source_files("laws.scaling"),
+            out_of_date("laws"),
+            made_by("runs"),
+            runs=tables("runs"),
         output:
-            RESULTS["laws"],
+            laws=FILES["laws"],
+            record=record("laws"),
         log:
-            f"{OUT}/logs/scaling.log",
+            f"{OUT}/logs/laws.log",
         benchmark:
-            f"{OUT}/benchmarks/scaling.tsv"
+            f"{OUT}/benchmarks/laws.tsv"
         conda:
             "../../envs/analysis.yaml"
         resources:
@@ -19,41 +21,35 @@ if STUDY.experiments:
             mem_mb=lambda wildcards, attempt: attempt * 4000,
         params:
             study=STUDY_JSON,
-            wanted=digest(STUDY.experiments, STUDY.statistics),
         shell:
-            "python -m noisescale --log {log} laws"
-            " --study {params.study} --runs {input.runs[0]} --output {output}"
+            f"{STAGE} laws --study {{params.study}} --runs {{input.runs}} --output {{output.laws}}"
 
 
-for job in ("evidence", "curves", "laws"):
-    members = [figure for figure in WANTED if figure.job == job]
-    # The figures of Part I do not wait for the training, nor are they of its experiments.
-    kinds = ["evidence"] if job == "evidence" else list(RESULTS)
-    experiments = None if job == "evidence" else STUDY.experiments
-    if members:
+for job, members in stages.figure_jobs(PLAN).items():
+    # The figures of Part I do not wait for the training.
+    kinds = ["evidence"] if job == "evidence" else list(FILES)
 
-        rule:
-            name:
-                f"figures_{job}"
-            input:
-                results=[RESULTS[kind] for kind in kinds],
-                code=source_files(
-                    "figures.draw", *(f"figures.{figure.module}" for figure in members)
-                ),
-            output:
-                *[drawn(figure) for figure in members],
-            log:
-                f"{OUT}/logs/figures_{job}.log",
-            benchmark:
-                f"{OUT}/benchmarks/figures/{job}.tsv"
-            localrule: True  # see the Snakefile
-            conda:
-                "../../envs/analysis.yaml"
-            params:
-                study=STUDY_JSON,
-                wanted=digest(experiments, STUDY.evidence, STUDY.statistics, STUDY.dataset),
-                results=flags(*kinds),
-                names=" ".join(figure.name for figure in members),
-            shell:
-                "python -m noisescale --log {log} figures --study {params.study}"
-                f" {{params.results}} --folder {OUT}/figures {{params.names}}"
+    rule:
+        name:
+            f"figures_{job}"
+        input:
+            out_of_date(f"figures_{job}"),
+            made_by(*kinds),
+            tables(*kinds),
+        output:
+            *[drawn(figure) for figure in members],
+            record=record(f"figures_{job}"),
+        log:
+            f"{OUT}/logs/figures_{job}.log",
+        benchmark:
+            f"{OUT}/benchmarks/figures/{job}.tsv"
+        localrule: True  # see the Snakefile
+        conda:
+            "../../envs/analysis.yaml"
+        params:
+            study=STUDY_JSON,
+            results=flags(*kinds),
+            names=" ".join(figure.name for figure in members),
+        shell:
+            f"{STAGE} figures --study {{params.study}} {{params.results}}"
+            f" --folder {OUT}/figures {{params.names}}"

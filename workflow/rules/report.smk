@@ -1,62 +1,56 @@
-# The claims, judged; and one page with everything: the claims, the figures, how they were made.
-
-CAPTIONS = display_path(Path(workflow.basedir) / "workflow/report")
-CAPTION_NAMES = ["scaling_laws.rst", *(figure.caption for figure in WANTED)]
+# The claims, evaluated; and one page with everything: claims, figures, how they were made.
 
 
-rule judge:
+rule claims:
     input:
-        results=[RESULTS[kind] for kind in RESULTS],
-        captions=[f"{CAPTIONS}/{name}" for name in CAPTION_NAMES],
-        code=source_files("claims.stage", "report.captions"),
+        out_of_date("claims"),
+        made_by(*FILES),
+        tables(*FILES),
     output:
-        [
-            f"{OUT}/{name}.parquet{suffix}"
-            for name in ("claims", "agreement")
-            for suffix in ("", ".sha256")
-        ],
-        captions=[f"{OUT}/captions/{name}" for name in CAPTION_NAMES],
+        claims=f"{OUT}/claims.parquet",
+        agreement=f"{OUT}/agreement.parquet",
+        captions=[f"{OUT}/captions/{name}" for name in stages.caption_names(PLAN)],
+        record=record("claims"),
     log:
-        f"{OUT}/logs/judge.log",
+        f"{OUT}/logs/claims.log",
     benchmark:
-        f"{OUT}/benchmarks/judge.tsv"
+        f"{OUT}/benchmarks/claims.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        wanted=digest(STUDY),
-        results=flags(*RESULTS),
-        captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
+        results=flags(*FILES),
+        captions=display_path(stages.CAPTIONS),
     shell:
-        "python -m noisescale --log {log} claims --study {params.study} {params.results}"
+        f"{STAGE} claims --study {{params.study}} {{params.results}}"
         f" --captions {{params.captions:q}} --output {OUT}"
 
 
 rule report:
     input:
-        results=[RESULTS[kind] for kind in RESULTS],
-        figures=FIGURES,
-        judged=rules.judge.output,
-        template=display_path(
-            Path(workflow.basedir) / "src/noisescale/report/templates/report.html.j2"
-        ),
-        code=source_files("report.page"),
+        out_of_date("report"),
+        made_by(*FILES),
+        [record(f"figures_{job}") for job in stages.figure_jobs(PLAN)],
+        record("claims"),
+        tables(*FILES),
+        ancient(rules.claims.output.claims),
+        [ancient(file) for figure in figures_of(STUDY) for file in drawn(figure)],
     output:
-        report(
+        page=report(
             f"{OUT}/report.html",
             caption="../report/report.rst",
             category="Report",
             labels={"figure": "report", "shows": "Claims, figures, settings"},
         ),
+        record=record("report"),
     log:
         f"{OUT}/logs/report.log",
     conda:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        wanted=digest(STUDY),
-        results=flags(*RESULTS),
+        results=flags(*FILES),
     shell:
-        "python -m noisescale --log {log} report --study {params.study} {params.results}"
+        f"{STAGE} report --study {{params.study}} {{params.results}}"
         f" --figures {OUT}/figures --claims {OUT} --benchmarks {OUT}/benchmarks"
-        " --output {output}"
+        " --output {output.page}"

@@ -1,14 +1,15 @@
 # Part II: the grid of trainings, a job for each shard, and the one table of all runs.
 
 
+# A training job has no record: a shard states itself which runs it holds, and how they were trained.
+# It depends on the data and on NUMERICS_VERSION, not on the source text of the engine.
 rule train:
     input:
+        out_of_date("train"),
+        record("data"),
         data=ancient(rules.data.output.data),
-        checksum=rules.data.output.checksum,
-        code=source_files("training.job"),
     output:
-        table=update(f"{OUT}/runs/{{shard}}.parquet"),
-        checksum=update(f"{OUT}/runs/{{shard}}.parquet.sha256"),
+        update(f"{OUT}/runs/{{shard}}.parquet"),
     log:
         f"{OUT}/logs/train/{{shard}}.log",
     benchmark:
@@ -19,7 +20,7 @@ rule train:
     priority: lambda wildcards: PLAN.seconds(wildcards.shard)
     conda:
         "../../envs/train.yaml"
-    # With one thread a run is the same to the last bit, whatever it is stacked with.
+    # With one thread a run is the same to the last bit, whichever runs are in its stack.
     threads: 1
     resources:
         runtime=lambda wildcards, attempt: attempt * PLAN.minutes(wildcards.shard),
@@ -27,21 +28,19 @@ rule train:
         gpu=PLAN.gpus,
     params:
         study=STUDY_JSON,
-        wanted=lambda wildcards: PLAN.digest(wildcards.shard),
     shell:
-        "python -m noisescale --log {log} train --study {params.study} --data {input.data}"
-        " --shard {wildcards.shard} --threads {threads} --output {output.table}"
+        f"{NOISESCALE} train --study {{params.study}} --data {{input.data}}"
+        " --shard {wildcards.shard} --threads {threads} --output {output}"
 
 
-# By functions: a job on a cluster, which trains one shard, need not know all others.
+# By functions: a job on a cluster, which trains one shard, need not list all others.
 rule collect:
     input:
-        shards=lambda wildcards: [ancient(PLAN.shard_path(shard)) for shard in PLAN.shards],
-        checksums=lambda wildcards: [f"{PLAN.shard_path(shard)}.sha256" for shard in PLAN.shards],
-        code=source_files("results.collect"),
+        out_of_date("collect"),
+        lambda wildcards: [PLAN.shard_path(shard) for shard in PLAN.shards],
     output:
         table=f"{OUT}/runs.parquet",
-        checksum=f"{OUT}/runs.parquet.sha256",
+        record=record("collect"),
     log:
         f"{OUT}/logs/collect.log",
     benchmark:
@@ -50,7 +49,5 @@ rule collect:
         "../../envs/analysis.yaml"
     params:
         study=STUDY_JSON,
-        wanted=lambda wildcards: digest(*[PLAN.digest(shard) for shard in PLAN.shards]),
     shell:
-        "python -m noisescale --log {log} collect"
-        f" --study {{params.study}} --shards {OUT}/runs --output {{output.table}}"
+        f"{STAGE} collect --study {{params.study}} --shards {OUT}/runs --output {{output.table}}"
