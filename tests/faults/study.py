@@ -75,9 +75,7 @@ class Study(Workflow):
     def training(self) -> list[int]:
         """Return the ids of the processes that train in this folder."""
         return [
-            pid
-            for pid, words in self._processes()
-            if "noisescale" in words and "train" in words
+            pid for pid, words in self._processes() if "noisescale" in words and "train" in words
         ]
 
     def kill_all(self) -> None:

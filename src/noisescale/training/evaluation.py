@@ -47,8 +47,9 @@ def evaluate(model: StackedModel, *sets: LabelledExamples) -> list[tuple[list[fl
     Returns
     -------
     list of (list of float, list of float)
-        For each set, the accuracies in [0, 1] (a tie of k classes counts 1/k) and the cross-entropies in nats of the S networks;
-        a cross-entropy is not finite where the network's logits are not.
+        For each set, the accuracies in [0, 1] (a tie of k classes counts 1/k) and the
+        cross-entropies in nats of the S networks; a cross-entropy is not finite where the network's
+        logits are not.
     """
     predict = model.predictor()
     result = []
