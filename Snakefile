@@ -51,6 +51,7 @@ onsuccess:
 
 onerror:
     study_lock.release(PLAN.folder)
+    report_failures()
 
 
 rule all:

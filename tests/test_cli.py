@@ -135,7 +135,7 @@ def test_the_commands_are_these(capsys):
     listed = capsys.readouterr().out.partition("Commands:")[2].splitlines()[1:]
     names = [line.split()[0] for line in listed]
     assert " ".join(names) == (
-        "data evidence train collect laws figures claims report publish redraw repair forget"
+        "data evidence train collect laws figures claims report check publish redraw repair forget"
     )
 
 

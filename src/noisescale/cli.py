@@ -301,6 +301,29 @@ def report(
 
 
 @app.command()
+def check(
+    configs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Configuration files, as after --configfile; later ones override earlier ones.",
+        ),
+    ] = None,
+) -> None:
+    """Check configuration files, merged over config.yaml, and the data that they name."""
+    from noisescale.planning.plan import Plan
+    from noisescale.study.loading import STUDY_FILE, load_study
+
+    paths = configs or []
+    complete = any(path.name == STUDY_FILE for path in paths)
+    study = load_study(*([] if complete else _base_config()), *paths)
+    plan = Plan(study, Path("results") / study.name)
+    plan.check_data()
+    runs, jobs = sum(map(len, plan.shards.values())), len(plan.shards)
+    typer.echo(f"study {study.name}: valid, {runs} runs in {jobs} training job{'s' * (jobs != 1)}")
+
+
+@app.command()
 def publish(
     results: Annotated[Path, typer.Option(help="Folder of a finished study's results.")],
     output: OutputFolder,
@@ -348,6 +371,12 @@ def forget(
 
     for path in forget_shards(results, shard or ()):
         typer.echo(f"{path}: removed")
+
+
+def _base_config() -> list[Path]:
+    """Return the configuration over which the workflow merges others; none without a checkout."""
+    path = PACKAGE.parents[1] / "config.yaml"
+    return [path] if path.is_file() else []
 
 
 def _default_captions() -> Path:

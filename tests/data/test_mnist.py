@@ -86,7 +86,7 @@ def test_damaged_mnist_file_is_refused_in_one_line(raw, tmp_path, name, change, 
     damage(raw / name, change)
     with pytest.raises(DataError) as excinfo:
         prepare_dataset(MNIST, tmp_path / "mnist.npz")
-    assert one_line(excinfo, raw / name, words, "delete it")
+    assert one_line(excinfo, raw / name, words, "move it away")
     assert not (tmp_path / "mnist.npz").exists()
 
 

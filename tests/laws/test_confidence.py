@@ -82,7 +82,7 @@ def test_draws_are_stored_without_loss():
 def test_laws_of_an_earlier_version_are_refused_in_one_line(results, tmp_path):
     old = replace(results.laws, schema_version=1)
     old.write(tmp_path / "laws.json")
-    expected = r"laws\.json: cannot be read \(ValueError: schema version 1, expected 2\); delete"
+    expected = r"laws\.json: cannot be read \(ValueError: schema version 1, expected 2\); give"
     with pytest.raises(Exception, match=expected):
         ScalingLaws.read(tmp_path / "laws.json")
 

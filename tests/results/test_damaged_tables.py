@@ -188,7 +188,7 @@ def test_claims_of_an_earlier_version_are_refused_in_one_line(folder, tmp_path):
     names = ["together" if n == "adjusted_verdict" else n for n in table.column_names]
     old = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
     pq.write_table(old, tmp_path / "claims.parquet")
-    with pytest.raises(RecordError, match=r"claims\.parquet: its columns are not .*; delete"):
+    with pytest.raises(RecordError, match=r"claims\.parquet: its columns are not .*; give"):
         read_claims(tmp_path / "claims.parquet")
 
 
@@ -224,7 +224,7 @@ def test_figures_and_laws_are_not_made_from_some_of_the_runs(folder, tmp_path, c
     write_table(path, table, RUNS, {"kind": "runs"})
     words = words.replace("60", str(len(set(read_runs(folder)["run_id"].to_pylist()))))
     words = words.replace("30", str(len(set(read_runs(folder)["run_id"].to_pylist())) // 2))
-    with pytest.raises(RecordError, match=rf"runs\.parquet: .*{words}.*delete the file"):
+    with pytest.raises(RecordError, match=rf"runs\.parquet: .*{words}.*give the right file"):
         read_results(study_path, path, None, None)
     with pytest.raises(RecordError, match=words):
         laws_stage(study_path, path, tmp_path / "laws.json")

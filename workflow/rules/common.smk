@@ -13,6 +13,7 @@ from noisescale.environment import display_path, export_python
 from noisescale.errors import NoisescaleError
 from noisescale.figures.registry import figures_of
 from noisescale.planning import stages, study_lock
+from noisescale.planning.failures import failure_message
 from noisescale.planning.freshness import Findings, examine
 from noisescale.planning.plan import Plan
 from noisescale.storage.files import write_text
@@ -82,6 +83,14 @@ def out_of_date(stage):
         return []
 
     return force
+
+
+def report_failures():
+    """Print the last line of the log of each job that failed, below all that Snakemake printed."""
+    failed = [job for group in workflow.scheduler.failed for job in getattr(group, "jobs", [group])]
+    for job in failed:
+        message = failure_message(job.rule.name, [Path(log) for log in job.log])
+        print(f"noisescale: {message}", file=sys.stderr)
 
 
 def record(stage):

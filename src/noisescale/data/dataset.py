@@ -107,6 +107,15 @@ def read_dataset_metadata(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: not a data file of noisescale; {_REMEDY}") from error
 
 
+def read_labels(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return y_train and y_test of a prepared data set; errors as `load_dataset`.
+
+    The digest, which would need all of the file to be read, is not verified.
+    """
+    arrays = read_arrays(Path(path), ("y_train", "y_test"), _REMEDY)
+    return arrays["y_train"], arrays["y_test"]
+
+
 def dataset_digest(name: str, arrays: dict[str, Array], scale: float) -> str:
     """Return the SHA-256 of a data set's name, its four arrays, and the scale of its inputs."""
     digest = hashlib.sha256(json.dumps([name, float(scale).hex()]).encode())

@@ -88,7 +88,7 @@ def load_mnist(spec: DatasetSpec) -> tuple[Splits, float]:
     for labels in (y_train, y_test):
         if not np.array_equal(np.unique(labels), np.arange(10)):
             raise DataError(
-                f"{folder}: labels are not 0 … 9; delete the files to have them downloaded again"
+                f"{folder}: labels are not 0 … 9; move the files away to have them downloaded again"
             )
     return (
         (
@@ -105,7 +105,7 @@ def _read_idx(dataset: str, path: Path, shape: tuple[int, ...]) -> Array:
     """Read an array of unsigned bytes in Yann LeCun's IDX format, of a known shape."""
     header = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
     size = len(header) + math.prod(shape)
-    remedy = "delete it to have it downloaded again, or put the right file there"
+    remedy = "move it away to have it downloaded again, or put the right file there"
     try:
         content = path.read_bytes()
     except OSError as error:

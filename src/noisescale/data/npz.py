@@ -28,6 +28,8 @@ MAX_SPREAD_RATIO = 10.0
 Pixels of 0 … 1 in one split and of 0 … 255 in the other differ by a factor of 255.
 """
 
+_REMEDY = "write it again with numpy.savez"
+
 
 def load_user_npz(spec: DatasetSpec) -> tuple[Splits, float]:
     """Read a user's own file with X_train, y_train, X_test, y_test.
@@ -55,10 +57,8 @@ def load_user_npz(spec: DatasetSpec) -> tuple[Splits, float]:
     DataError
         The file cannot be read, or is not such a data set.
     """
-    if not spec.path:
-        raise DataError("dataset.path: missing; expected the path of an .npz file")
-    path = Path(spec.path).expanduser()
-    arrays = read_arrays(path, ARRAYS, "write it again with numpy.savez")
+    path = _user_path(spec)
+    arrays = read_arrays(path, ARRAYS, _REMEDY)
     for split in ("train", "test"):
         _check_inputs(path, f"X_{split}", arrays[f"X_{split}"])
         arrays[f"y_{split}"] = _labels(path, f"y_{split}", arrays[f"y_{split}"])
@@ -68,6 +68,21 @@ def load_user_npz(spec: DatasetSpec) -> tuple[Splits, float]:
     train, test, scale = _in_same_units(path, arrays["X_train"], arrays["X_test"])
     _check_classes(path, arrays["y_train"], arrays["y_test"])
     return (train, arrays["y_train"], test, arrays["y_test"]), scale
+
+
+def load_user_labels(spec: DatasetSpec) -> tuple[Array, Array]:
+    """Read only the labels of a user's own file, y_train and y_test; errors as `load_user_npz`."""
+    path = _user_path(spec)
+    arrays = read_arrays(path, ("y_train", "y_test"), _REMEDY)
+    train, test = (_labels(path, key, y) for key, y in arrays.items())
+    _check_classes(path, train, test)
+    return train, test
+
+
+def _user_path(spec: DatasetSpec) -> Path:
+    if not spec.path:
+        raise DataError("dataset.path: missing; expected the path of an .npz file")
+    return Path(spec.path).expanduser()
 
 
 def count_test_images_in_train(arrays: Mapping[str, Array]) -> int:

@@ -9,18 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from noisescale.data.dataset import (
-    SCHEMA_VERSION,
-    Dataset,
-    dataset_digest,
-    load_dataset,
-    to_dataset,
-)
+from noisescale.data.check import check_sizes
+from noisescale.data.dataset import SCHEMA_VERSION, Dataset, dataset_digest, to_dataset
 from noisescale.data.npz import ARRAYS, Array, count_test_images_in_train
 from noisescale.data.sources import SOURCES, source_digest
 from noisescale.errors import DataError
 from noisescale.storage.files import atomic_write
-from noisescale.study.checks import check_against_data
 from noisescale.study.model import DatasetSpec, Study
 
 _LOGGER = logging.getLogger(__name__)
@@ -82,6 +76,11 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
         `output` cannot be written.
     """
     arrays, scale = _read_source(spec)
+    _write(spec, arrays, scale, output)
+
+
+def _write(spec: DatasetSpec, arrays: dict[str, Array], scale: float, output: Path) -> None:
+    """Write the file that `prepare_dataset` describes."""
     meta: dict[str, Any] = {
         "kind": "data",
         "schema_version": SCHEMA_VERSION,
@@ -119,10 +118,6 @@ def data_stage(study_path: Path, output: Path) -> None:
         As `prepare_dataset`.
     """
     study = Study.read(study_path)
-    prepare_dataset(study.dataset, output)
-    dataset = load_dataset(output)
-    train, test = (
-        dict(enumerate(np.bincount(y, minlength=dataset.n_classes).tolist()))
-        for y in (dataset.y_train, dataset.y_test)
-    )
-    check_against_data(study, len(dataset.y_train), train, {c: train[c] + test[c] for c in train})
+    arrays, scale = _read_source(study.dataset)
+    check_sizes(study, arrays["y_train"], arrays["y_test"])
+    _write(study.dataset, arrays, scale, output)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from noisescale.errors import DataError
+
 # The purposes of the random choices in Part II; every result depends on these numbers.
 SUBSET, NOISE, INITIALISATION = range(3)
 # Those of Part I. The numbers are the same: no run of one part is compared with one of the other.
@@ -31,7 +33,17 @@ def subset(seed: int, pool_size: int, train_size: int) -> npt.NDArray[np.int64]:
     -------
     ndarray of int64, shape (train_size,)
         Indices into the pool, in the order in which they are drawn.
+
+    Raises
+    ------
+    DataError
+        The pool is smaller than the training set.
     """
+    if train_size > pool_size:
+        raise DataError(
+            f"train_size is {train_size}: expected at most {pool_size}, the training images of "
+            "the data set; make it smaller"
+        )
     return generator(seed, SUBSET).permutation(pool_size)[:train_size]
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from noisescale.data.dataset import Dataset, load_dataset
+from noisescale.data.check import load_data_of
+from noisescale.data.dataset import Dataset
 from noisescale.data.preprocessing import preprocess
 from noisescale.data.randomness import IMAGES, TEST_NOISE, TRAIN_NOISE, generator, noisy_labels
 from noisescale.errors import DataError, NoisescaleError
@@ -167,7 +168,7 @@ def evidence_stage(study_path: Path, data_path: Path, output: Path) -> None:
     study = Study.read(study_path)
     if study.evidence is None:
         raise NoisescaleError("experiments.evidence: null; expected a block with a sweep")
-    dataset = load_dataset(data_path)
+    dataset = load_data_of(study, data_path)
     began = time.perf_counter()
     spec = study.evidence
     fits = len(spec.seeds) * len(spec.label_noise) * len(spec.prior_precision)

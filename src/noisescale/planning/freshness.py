@@ -68,6 +68,8 @@ def examine(plan: Plan) -> Findings:
     for name in stage_names(plan):
         stage = study_stage(plan, name)
         reasons, damaged = _examine_stage(stage, digest)
+        if name == "data" and not reasons and plan.data_digest() is None:
+            reasons.append("its source files")
         if name == "report" and not reasons and not _has_text(study_json, plan.study.to_json()):
             reasons.append("study.json")  # a job has it written before it starts
         if reasons:

@@ -52,16 +52,10 @@ class Plan:
     folder: Path
 
     def check_data(self) -> None:
-        """Check that the user's own data file exists.
+        """Check the data before any job runs; see `noisescale.data.check.check_data`."""
+        from noisescale.data.check import check_data
 
-        Raises
-        ------
-        DataError
-            It does not.
-        """
-        own = self.study.dataset.path
-        if own and not Path(own).expanduser().is_file():
-            raise DataError(f"dataset.path: {own}: no such file; expected an .npz with your data")
+        check_data(self.study, self.folder / "data.npz" if self.data_digest() else None)
 
     def check_writable(self) -> None:
         """Check that the folder of the results, and each folder in it, can be written to.
@@ -189,7 +183,7 @@ class Plan:
         """
         if shards is None:
             shards = {shard: self.shard_contents(shard) for shard in self.shards}
-        identity = RunIdentity.of(self.study, self._data_digest())
+        identity = RunIdentity.of(self.study, self.data_digest())
         result = {}
         for shard, runs in self.shards.items():
             held = shards[shard]
@@ -224,8 +218,12 @@ class Plan:
         identity = RunIdentity.from_metadata(metadata)
         return ShardContents(identity, frozenset(metadata.get("run_ids", ())))
 
-    def _data_digest(self) -> str | None:
-        """Return the digest of the prepared data set; None where it is absent or another one."""
+    def data_digest(self) -> str | None:
+        """Return the digest of the prepared data set.
+
+        None where it is absent, is another data set, or was prepared from other files than those
+        that there are now.
+        """
         path, spec = self.folder / "data.npz", self.study.dataset
         if not path.exists():
             return None

@@ -21,7 +21,7 @@ from noisescale.storage.files import atomic_write
 
 SCHEMA_VERSION = 1
 _KEY = b"noisescale"
-_AGAIN = "delete the file and run the workflow again"
+_AGAIN = "give the right file, or run the workflow, which makes it again"
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[str, Any]) -> None:
@@ -121,9 +121,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         metadata = json.loads(stored[_KEY])
         version = metadata["schema_version"]
     except (KeyError, TypeError) as error:
-        raise RecordError(
-            f"{path}: not written by noisescale; move it away and run the workflow again"
-        ) from error
+        raise RecordError(f"{path}: not written by noisescale; {_AGAIN}") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
     if version != SCHEMA_VERSION:

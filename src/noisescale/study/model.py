@@ -140,8 +140,9 @@ class Study:
             return cls.from_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordError(
-                f"{path}: not a study, or damaged ({type(error).__name__}: {error}); "
-                "delete the file and run the workflow again"
+                f"{path}: not a study, or damaged ({type(error).__name__}: {error}); expected the "
+                "study.json of a folder in results; give that one, or run the workflow, which "
+                "writes it"
             ) from error
 
 
