@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from noisescale.errors import ConfigError
 from noisescale.study.catalog import DATASETS
 from noisescale.study.experiments import EXPERIMENTS
 from noisescale.study.model import BatchRange, EvidenceSpec, Experiment, Study
+
+MAX_RUNS = 2_000_000
+"""Most runs of an experiment. To list more takes minutes, and the tables exceed the memory."""
 
 _MIN_PRECISIONS = 3
 """Fewest prior precisions along which figures 1 and 2 can show a minimum."""
@@ -23,6 +27,7 @@ def check_study(study: Study) -> None:
     """
     for experiment in study.experiments.values():
         _check_swept(experiment)
+        _check_number_of_runs(experiment)
         for train_size in experiment.axes["train_size"]:
             _check_curve(experiment, train_size)
     if study.evidence is not None and len(study.evidence.prior_precision) < _MIN_PRECISIONS:
@@ -35,6 +40,21 @@ def check_study(study: Study) -> None:
         train = dict(enumerate(entry.train_counts))
         both = {label: n + entry.test_counts[label] for label, n in train.items()}
         check_against_data(study, entry.shape.n_train, train, both)
+
+
+def _check_number_of_runs(experiment: Experiment) -> None:
+    """Check, before runs are listed, that an experiment has no more than can be planned."""
+    sizes = [len(experiment.batch_sizes(size)) for size in experiment.axes["train_size"]]
+    others = [len(v) for axis, v in experiment.axes.items() if axis != "train_size"]
+    runs = sum(sizes) * math.prod(others)
+    if runs > MAX_RUNS:
+        counts = {axis: len(v) for axis, v in experiment.axes.items() if len(v) > 1}
+        counts["batch_size"] = max(sizes)
+        largest = max(counts, key=lambda axis: counts[axis])
+        raise ConfigError(
+            f"experiments.{experiment.name} is {runs:,} runs: expected at most {MAX_RUNS:,}; "
+            f"choose fewer values, such as of {largest}, which has {counts[largest]:,}"
+        )
 
 
 def _several(values: list[float] | list[int]) -> str:

@@ -166,6 +166,8 @@ def _branch_words(node: Node) -> str:
     limits = [
         f"{word} {n:g}" if isinstance(n, float) else f"{word} {n}" for word, n in bounds.items()
     ]
+    if "maxLength" in node:
+        limits.append(f"at most {node['maxLength']} characters")
     if node.get("multipleOf") == 2:
         limits.insert(0, "even")
     return _KINDS[node["type"]] + (f" ({', '.join(limits)})" if limits else "")

@@ -128,6 +128,8 @@ def _form(value: object) -> str:
 
 
 Step = Annotated[float, Field(gt=0, le=100)]
+_MAX_DECADES = 40
+"""A range over more is a slip; beyond 308, its ratio would exceed the numbers of a computer."""
 _ONE_STEP = "one of per_decade and per_octave"
 
 
@@ -165,13 +167,18 @@ class Range(_Steps):
     def _is_ordered(self) -> Self:
         if self.stop < self.start:
             refuse("to", "is {value}", f"at least from, which is {self.start:g}; exchange them")
+        if math.log10(self.stop) - math.log10(self.start) > _MAX_DECADES:
+            most = f"at most {_MAX_DECADES} decades above from, which is {self.start:g}"
+            refuse("to", "is {value}", f"{most}; make the range smaller")
         return self
 
     def values(self) -> list[float]:
         """Return the values; the last step is shorter where it does not fall on the end."""
         steps = self.steps_per_octave
+        if self.stop == self.start:
+            return [self.stop]
         # The last step is dropped where it falls on the end itself, to within rounding.
-        count = math.ceil(math.log2(self.stop / self.start) * steps - 1e-9)
+        count = max(1, math.ceil(math.log2(self.stop / self.start) * steps - 1e-9))
         return [self.start * 2 ** (k / steps) for k in range(count)] + [self.stop]
 
 

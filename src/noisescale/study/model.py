@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +42,11 @@ class BatchRange:
         last = train_size if self.stop is None else min(self.stop, train_size)
         sizes = set()
         step = 0
-        while (size := round(self.start * 2 ** (step / self.per_octave))) < last:
+        octaves = math.log2(max(1, last / self.start))
+        # Also ends before a power too large for a number; the second condition is the exact one.
+        while step / self.per_octave <= octaves + 1 and (
+            (size := round(self.start * 2 ** (step / self.per_octave))) < last
+        ):
             sizes.add(size)
             step += 1
         return sorted(sizes | {last}) if self.start <= last else []

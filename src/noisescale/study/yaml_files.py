@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from typing import Any
 import yaml
 
 from noisescale.errors import ConfigError
+
+_MAX_VALUES = 100_000
+"""Most values of a file, those that aliases repeat included."""
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -118,10 +122,23 @@ def _not_yaml(path: str | PathLike[str], text: str, error: yaml.YAMLError) -> st
 
 
 def _ambiguities(
-    node: yaml.Node, key: str = "", within: tuple[int, ...] = ()
+    node: yaml.Node,
+    key: str = "",
+    within: tuple[int, ...] = (),
+    visits: Iterator[int] | None = None,
 ) -> Iterator[tuple[int, str, str]]:
-    """Yield the line, the key and the problem of all that can be understood in two ways."""
+    """Yield the line, the key and the problem of all that can be understood in two ways.
+
+    Aliases are followed, so that a few lines of them may mean any number of values.
+    """
     line = node.start_mark.line + 1
+    visits = count() if visits is None else visits
+    if next(visits) == _MAX_VALUES:
+        yield (
+            line,
+            key,
+            (f"is value {_MAX_VALUES:,}: expected fewer; remove aliases, which repeat values"),
+        )
     if id(node) in within:
         yield line, key, "contains itself: expected values; remove the alias"
     elif isinstance(node, yaml.ScalarNode):
@@ -129,7 +146,7 @@ def _ambiguities(
             yield line, key, problem
     elif isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
-            yield from _ambiguities(item, f"{key}[{i}]", (*within, id(node)))
+            yield from _ambiguities(item, f"{key}[{i}]", (*within, id(node)), visits)
     elif isinstance(node, yaml.MappingNode):
         first: dict[str, int] = {}
         for name, value in node.value:
@@ -141,7 +158,7 @@ def _ambiguities(
             if word in first:
                 yield at, inner, f"is there twice, first in line {first[word]}{_REMEDY_TWICE}"
             first[word] = at
-            yield from _ambiguities(value, inner, (*within, id(node)))
+            yield from _ambiguities(value, inner, (*within, id(node)), visits)
 
 
 _REMEDY_TWICE = ": expected each key once; remove one of the two"
