@@ -1,5 +1,8 @@
 """Small data sets, and how errors about data sets must look."""
 
+import io
+import zipfile
+
 import numpy as np
 
 
@@ -22,3 +25,28 @@ def one_line(excinfo, *parts):
     for part in parts:
         assert str(part) in message
     return True
+
+
+def in_both(values, dtype=None):
+    """Return X_train and X_test that have these values and no others, in equal shares."""
+    X = np.resize(np.asarray(values, dtype), (12, 2, 3))
+    return {"X_train": X, "X_test": X[:6]}
+
+
+def header(shape, descr="|u1"):
+    """Return the head of an .npy file that declares `shape`, without its contents."""
+    file = io.BytesIO()
+    fields = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, fields)
+    return file.getvalue()
+
+
+def rewritten(path, **members):
+    """Write a valid .npz in which some members have other bytes."""
+    np.savez(path, **user_arrays())
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    contents |= {f"{key}.npy": content for key, content in members.items()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
