@@ -207,11 +207,19 @@ def test_parsing_imports_nothing_heavy():
     assert not {"torch", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow"} & set(modules)
 
 
+def test_a_file_in_the_place_of_the_results_is_named(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    plan = Plan(synthetic_study(seeds=2), tmp_path / "results" / "tiny")
+    with pytest.raises(RecordError, match="results is not a folder that you may write to"):
+        plan.check()
+
+
 @pytest.mark.parametrize("place", ["tiny", "runs", "batch_size~1-7"])
 def test_a_folder_that_cannot_be_written_to_is_named_wherever_it_is(tmp_path, monkeypatch, place):
     inner = tmp_path / "tiny" / "runs" / "batch_size~1-7"
     inner.mkdir(parents=True)
     plan = Plan(synthetic_study(seeds=2), tmp_path / "tiny")
+    plan.check()
     plan.check_writable()
     # Root may write everywhere.
     monkeypatch.setattr(plans.os, "access", lambda path, mode: path.name != place)

@@ -115,5 +115,5 @@ def test_a_pickle_in_the_users_data_is_one_line_and_not_executed(fresh):
 
     np.savez(fresh.folder / "mine.npz", **data(X_train=np.array([[Trap()]] * 160, dtype=object)))
     fresh.settings["dataset"] = {"name": "npz", "path": "mine.npz"}
-    one_line(fresh("results/tiny/data.npz"), "mine.npz", "pickled Python objects")
+    one_line(fresh("results/tiny/data.npz"), "mine.npz", "X_train is damaged, or not numbers")
     assert not (fresh.folder / "sprung").exists()

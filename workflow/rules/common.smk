@@ -31,7 +31,7 @@ try:
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
     FINDINGS = Findings()
     if workflow.is_main_process:
-        PLAN.check_data()
+        PLAN.check()
         FINDINGS = examine(PLAN)
         # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.
         cores = workflow.resource_settings.cores

@@ -51,17 +51,22 @@ class Plan:
     study: Study
     folder: Path
 
-    def check_data(self) -> None:
-        """Check that the user's own data file exists.
+    def check(self) -> None:
+        """Check what neither a run nor a look at the results can do without.
 
         Raises
         ------
         DataError
-            It does not.
+            The user's own data file does not exist.
+        RecordError
+            Where the folder of the results belongs, there is something else.
         """
         own = self.study.dataset.path
         if own and not Path(own).expanduser().is_file():
             raise DataError(f"dataset.path: {own}: no such file; expected an .npz with your data")
+        place = self._existing_folder()
+        if not place.is_dir():
+            raise self._not_writable(place)
 
     def check_writable(self) -> None:
         """Check that the folder of the results, and each folder in it, can be written to.
@@ -73,16 +78,23 @@ class Plan:
         RecordError
             One of the folders cannot be written to.
         """
+        inner = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
+        for place in (self._existing_folder(), *inner):
+            if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+                raise self._not_writable(place)
+
+    def _existing_folder(self) -> Path:
+        """Return the folder of the results, or the nearest one above it that exists."""
         folder = self.folder
         while not folder.exists():
             folder = folder.parent
-        inner = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
-        for place in (folder, *inner):
-            if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-                raise RecordError(
-                    f"{self.folder}: cannot be written, as {place} is not a folder that you may "
-                    "write to; change its permissions, or choose another place with --directory"
-                )
+        return folder
+
+    def _not_writable(self, place: Path) -> RecordError:
+        return RecordError(
+            f"{self.folder}: cannot be written, as {place} is not a folder that you may write to; "
+            "change its permissions, or choose another place with --directory"
+        )
 
     @cached_property
     def shards(self) -> dict[str, list[Run]]:
