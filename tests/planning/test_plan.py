@@ -119,9 +119,7 @@ def test_planning_looks_at_each_run_once_and_estimates_each_setting_once(monkeyp
 def test_a_shard_that_the_study_does_not_have_is_refused(plan):
     other = "train_size~1-7/batch_size~1-7/seeds~0-9"
     for each in (plan, Plan(plan.study, plan.folder)):
-        with pytest.raises(
-            RecordError, match=f"{other}.parquet: study synthetic has no such shard"
-        ):
+        with pytest.raises(RecordError, match=f"{other}.parquet: not a shard of study synthetic"):
             each.digest(other)
         assert each.shards
 

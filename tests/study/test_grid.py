@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 from helpers.synthetic import synthetic_study
 
-from noisescale.study.grid import Run, cells, expand_cells, noise_scale, unique_runs
+from noisescale.study.grid import Run, cells, expand_cells, unique_runs
 from noisescale.study.model import BatchRange, Experiment, Study
+from noisescale.study.noise_scale import noise_scale
 from noisescale.study.shards import SHARD_PATTERN, assign_shards, shard_name, shard_runs
 
 AXES = {

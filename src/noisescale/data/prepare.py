@@ -95,7 +95,7 @@ def prepare_dataset(spec: DatasetSpec, output: Path) -> None:
         meta["test_images_in_train"] = shared
         if shared:
             _LOGGER.warning(
-                "%s: %d of %d images in X_test also stand in X_train; test accuracies are too high",
+                "%s: %d of %d images in X_test also occur in X_train; test accuracies are too high",
                 spec.path,
                 shared,
                 len(arrays["y_test"]),
