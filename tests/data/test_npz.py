@@ -1,4 +1,4 @@
-"""A user's own file: what is accepted, what is refused and in which words."""
+"""A user's own file: what is accepted, what is refused, and the error messages."""
 
 import io
 import pickle

@@ -188,7 +188,7 @@ def test_a_row_is_what_scikit_learn_and_the_formula_give_on_all_pixels(digits, p
     ).fit(A, labels)
     w = peer.coef_[0]
     p, signs, test_signs = peer.predict_proba(A)[:, 1], 2 * labels - 1, 2 * test_labels - 1
-    # Not by sklearn's log_loss: it clips probabilities, and wrong answers here are surer than that.
+    # Not with sklearn's log_loss, which clips probabilities as extreme as these.
     cross_entropy = -log_expit(signs * peer.decision_function(A)).mean()
     test_cross_entropy = -log_expit(test_signs * peer.decision_function(A_test)).mean()
     cost = 80 * cross_entropy + prior_precision / 2 * w @ w

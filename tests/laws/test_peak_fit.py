@@ -156,7 +156,7 @@ def test_flat_curves_are_censored(n_seeds):
     assert np.mean([reason == "flat" for reason in reasons]) >= 0.75
 
 
-def test_flat_curves_with_a_collapsed_end_are_censored():
+def test_flat_curves_that_fail_at_small_batches_are_censored():
     """The cliff is no left side of a peak."""
     random = np.random.default_rng(4)
     cliff = np.where(SIZES < 6, 0.1, 0.9)
@@ -203,7 +203,7 @@ def test_the_smallest_surviving_batch_is_no_rounded_top():
 @pytest.mark.parametrize("share", [0.2, 1.0])
 @pytest.mark.parametrize("largest_failed", [2, 4, 8])
 def test_diverged_runs_at_small_batches_do_not_move_the_peak(share, largest_failed):
-    """Up to a quarter of the optimum, whether a fifth or all of the seeds diverge."""
+    """Runs diverge up to a quarter of the optimum, in a fifth or all of the seeds."""
     random = np.random.default_rng(9)
     accuracy = noisy(random, bump(np.log2(SIZES / 32)), 0.001)
     with_failures = accuracy.copy()
@@ -233,7 +233,7 @@ def test_points_below_a_cliff_are_left_out_but_three_are_kept():
 
 @pytest.mark.parametrize("noise", [0.001, 0.002])
 @pytest.mark.parametrize("steepness", [5, 8])
-def test_a_cliff_one_step_left_of_the_peak_does_not_push_it_away(noise, steepness):
+def test_a_cliff_one_step_left_of_the_peak_does_not_move_it(noise, steepness):
     """As on digits: half octaves, the next smaller batch trains but loses points, none diverges."""
     random = np.random.default_rng(12)
 

@@ -150,7 +150,7 @@ def test_one_seed_has_a_mean_and_no_interval():
 
 def test_cells_with_two_rows_of_a_seed_are_refused(study, runs):
     rows = final_rows(experiment_rows(study, runs, "learning_rate"))
-    with pytest.raises(ValueError, match="an axis is missing"):
+    with pytest.raises(ValueError, match="a grouping column is missing"):
         bootstrap.summarize(rows, ["batch_size"], "test_accuracy", STATISTICS)
 
 

@@ -55,8 +55,8 @@ class Checkpoint(Checkpointer):
     Parameters
     ----------
     path
-        The file. Damaged records are ignored, and so is a checkpoint of different data or of another
-        `NUMERICS_VERSION`.
+        The file. Damaged records are ignored, and so is the whole file if it is of different data
+        or of another `NUMERICS_VERSION`.
     identity
         Identifies the data and the arithmetic.
     runs
