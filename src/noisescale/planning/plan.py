@@ -108,7 +108,7 @@ class Plan:
     def runs(self, shard: str) -> list[Run]:
         """Return the runs of a shard.
 
-        A job on a cluster lists only the runs of its own shard.
+        A job on a cluster lists only the runs of its shard.
 
         Raises
         ------
