@@ -208,7 +208,7 @@ def test_parsing_imports_nothing_heavy():
 def test_a_file_in_the_place_of_the_results_is_named(tmp_path):
     (tmp_path / "results").write_text("a file")
     plan = Plan(synthetic_study(seeds=2), tmp_path / "results" / "tiny")
-    with pytest.raises(RecordError, match="results is not a folder that you may write to"):
+    with pytest.raises(RecordError, match="results is not a writable folder"):
         plan.check()
 
 
@@ -221,5 +221,5 @@ def test_a_folder_that_cannot_be_written_to_is_named_wherever_it_is(tmp_path, mo
     plan.check_writable()
     # Root may write anywhere.
     monkeypatch.setattr(plans.os, "access", lambda path, mode: path.name != place)
-    with pytest.raises(RecordError, match=f"{place} is not a folder that you may write to"):
+    with pytest.raises(RecordError, match=f"{place} is not a writable folder"):
         plan.check_writable()

@@ -52,7 +52,7 @@ class Plan:
     folder: Path
 
     def check(self) -> None:
-        """Check what neither a run nor a look at the results can do without.
+        """Check what every mode of Snakemake needs, dry runs included.
 
         Raises
         ------
