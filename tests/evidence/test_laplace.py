@@ -92,7 +92,7 @@ def test_the_minimum_does_not_depend_on_the_start():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_inputs_without_a_minimum_in_float64_are_an_error():
     design, labels = problem()
-    with pytest.raises(NoisescaleError, match="prior_precision: 1e-08 is too weak"):
+    with pytest.raises(NoisescaleError, match="prior_precision: 1e-08 is too small"):
         laplace.minimize(design * 1e200, labels, 1e-8)
 
 

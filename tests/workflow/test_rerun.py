@@ -144,7 +144,7 @@ def test_an_edited_plot_is_drawn_again_once(finished):
 
 
 def test_another_version_of_the_arithmetic_trains_everything_again(finished):
-    finished.edit("src/noisescale/numerics.py", "NUMERICS_VERSION = 1", "NUMERICS_VERSION = 2")
+    finished.append("src/noisescale/numerics.py", "NUMERICS_VERSION += 1")
     result = finished(RUNS_TABLE)
     assert f"{RUNS} runs, 0 up to date, {RUNS} to train" in result.text
     assert result.trained == RUNS
