@@ -19,13 +19,13 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 
 
-# A limit on GPUs is one of this machine: on a cluster, each job has its own.
+# The limit on GPUs applies to this machine only: on a cluster, each job requests its own.
 resource_scopes:
     gpu="local",
 
 
-# On a cluster, these take seconds and are not worth a job; and only its login nodes may reach the
-# internet.
+# These take seconds and are not worth a job on a cluster, where only login nodes may have internet
+# access.
 localrules:
     all,
     data,
@@ -34,8 +34,8 @@ localrules:
     report,
 
 
-# Not a rule: what of the study a stage depends on is in the stage's record; the file as a whole
-# must not re-run any.
+# Not a rule, because each stage depends only on parts of the study, which its record covers: a
+# change of this file must not rerun all stages.
 onstart:
     try:
         PLAN.check_writable()

@@ -102,7 +102,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--stacks",
         nargs="+",
         type=int,
-        help="networks trained at once; default on a CPU: as in a study",
+        help="networks trained together; default on a CPU: as in a study",
     )
     names = [contender.name.split()[0] for contender in peers.CONTENDERS]
     parser.add_argument("--contenders", nargs="+", choices=names)

@@ -1,4 +1,4 @@
-"""A benchmark case: network, data, batch size, momentum, and number of networks at once."""
+"""A benchmark case: network, data, batch size, momentum, and number of networks in a stack."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def part(plan: Plan, every: int, device: str) -> Part:
 
 
 def seconds_of(
-    stacks: list[list[Run]], share: float, data: DeviceDataset, per_decade: int, at_once: int
+    stacks: list[list[Run]], share: float, data: DeviceDataset, per_decade: int, n_concurrent: int
 ) -> float:
     """Return the seconds that stacks take for a share of their updates."""
     cut = [[replace(run, updates=round(share * run.updates)) for run in stack] for stack in stacks]
@@ -87,7 +87,7 @@ def seconds_of(
         return TrainingLoop(data, stack, per_decade)
 
     started = time.perf_counter()
-    for _ in run_concurrently(cut, begin, at_once, Checkpointer(), data.x.device.type):
+    for _ in run_concurrently(cut, begin, n_concurrent, Checkpointer(), data.x.device.type):
         pass
     return time.perf_counter() - started
 
@@ -130,11 +130,11 @@ def main(arguments: list[str] | None = None) -> None:
     plan = Plan(study, Path())
     prepare_torch(1)
     some, data = part(plan, options.every, device), random_dataset(plan.shape, device)
-    at_once = options.at_once or CONCURRENT_STACKS[device]
+    n_concurrent = options.at_once or CONCURRENT_STACKS[device]
     result = {
         "made": provenance_line("python -m benchmarks.extrapolate", device_name(device)),
         "study": study.name,
-        "at_once": at_once,
+        "at_once": n_concurrent,
         "runs": len(unique_runs(study)),
         "stacks": len(pack(unique_runs(study), plan.shape, device, study.evaluations_per_decade)),
         "measured_stacks": len(some.stacks),
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
     for precision in options.precisions:
         prepare_torch(1, precision)
         short, long = (
-            seconds_of(some.stacks, share, data, study.evaluations_per_decade, at_once)
+            seconds_of(some.stacks, share, data, study.evaluations_per_decade, n_concurrent)
             for share in SHARES
         )
         slope = (long - short) / (SHARES[1] - SHARES[0])

@@ -25,7 +25,7 @@ class Contender(Protocol):
 
     name: str
     stacks: bool
-    """Whether it trains several networks at once."""
+    """Whether it trains several networks together."""
     warm_updates: int = 0
     """Updates before it reaches its full speed."""
 

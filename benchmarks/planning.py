@@ -2,7 +2,7 @@
 
 Runs the real workflow (`snakemake -n`) on the default study with more and more seeds: without
 results, with half of them, and with all; then the planning of a single job as on a cluster, and the
-two stages that read all runs at once, on synthetic learning curves.
+two stages that read all runs, on synthetic learning curves.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CLUSTER_JOB = [
 """Options with which Snakemake's cluster executors start a job on its node."""
 
 
-COLLECTING = "The two stages that read all runs at once, on synthetic learning curves:"
+COLLECTING = "The two stages that read all runs, on synthetic learning curves:"
 BEGIN, END = "<!-- measured: python -m benchmarks.planning -->", "<!-- end of the measured part -->"
 
 
@@ -93,7 +93,7 @@ def jobs(planned: Usage) -> int:
 
 
 def collecting(n_runs: int, folder: Path) -> dict[str, str]:
-    """Return a row of the table about the stages that read all runs at once."""
+    """Return a row of the table about the stages that read all runs."""
     study = SyntheticStudy(n_runs, 10, folder)
     study.write_results(curves=True)
     results = study.plan.folder

@@ -47,7 +47,7 @@ def markdown(table: pd.DataFrame, device: str, rounds: int, arguments: str = "")
         "",
         provenance_line(f"python -m benchmarks {arguments}".strip(), device),
         "",
-        f"Medians of {rounds} rounds in turns. *Stack* is the number of networks trained at once. "
+        f"Medians of {rounds} rounds in turns. *Stack* is the number of networks trained together. "
         "*µs per update* (time of the stack divided by its size) and *runs per hour* (of 10,000 "
         "updates) are those of our engine, per network; *× peer* is its speed divided by that of "
         "the peer. *Of the limit* is the minimum time of an update with the usual operations, "

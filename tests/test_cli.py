@@ -1,4 +1,4 @@
-"""The command line: one line for what a user can remedy, whatever becomes of the log."""
+"""The command line: errors that a user can remedy are one line, with and without a log."""
 
 import dataclasses
 import json

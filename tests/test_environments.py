@@ -30,7 +30,7 @@ STAGES = {
 
 
 def imported_names(tree):
-    """Yield the modules that code imports when it runs, wherever the import stands."""
+    """Yield the modules that code imports when it runs, also within functions."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
@@ -49,7 +49,7 @@ def imports_of(path):
 
 
 def imports_of_command_line():
-    """Return what `cli.py` imports in every call; it imports a stage only when it is called."""
+    """Return the modules that `cli.py` imports for every command, which excludes the stages."""
     tree = ast.parse((PACKAGE / "cli.py").read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     return frozenset(imported_names(tree))

@@ -15,10 +15,10 @@ from .results.load import load_results as load_results
 from .results.load import load_runs as load_runs
 from .results.scaling_laws import ScalingLaws as ScalingLaws
 from .study.grid import Run as Run
-from .study.grid import noise_scale as noise_scale
 from .study.grid import unique_runs as unique_runs
 from .study.loading import load_study as load_study
 from .study.model import Study as Study
+from .study.noise_scale import noise_scale as noise_scale
 from .training.learning_curve import LearningCurve as LearningCurve
 from .training.learning_curve import runs_table as runs_table
 from .training.runs import train as train

@@ -97,7 +97,7 @@ def _run_command(arguments: Sequence[str] | None, session: _Session) -> int:
 
 
 class _Session:
-    """One call of `main`: the command's full name, and what has to be done at its end.
+    """State of one command: its full name, and what has to be done at its end.
 
     `finish` is called if the command succeeds; `cleanup` is closed in any case.
     """
@@ -136,7 +136,7 @@ class _MessageOnly(logging.Formatter):
 
 
 class _LogFile(logging.FileHandler):
-    """A log file. Messages that a full disk has no room for are lost, and the work goes on."""
+    """A log file. If the disk is full, messages are lost and the command continues."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Ignore that a message could not be written."""
@@ -176,7 +176,7 @@ def _options(
     record: Annotated[
         Path | None,
         typer.Option(
-            help="File that states what the stage makes its results from: records/<stage>.json in "
+            help="File for the record of the stage's inputs and results: records/<stage>.json in "
             "the folder of the study's results."
         ),
     ] = None,
@@ -318,7 +318,7 @@ def check(
     complete = any(path.name == STUDY_FILE for path in paths)
     study = load_study(*([] if complete else _base_config()), *paths)
     plan = Plan(study, Path("results") / study.name)
-    plan.check_data()
+    plan.check()
     runs, jobs = sum(map(len, plan.shards.values())), len(plan.shards)
     typer.echo(f"study {study.name}: valid, {runs} runs in {jobs} training job{'s' * (jobs != 1)}")
 
@@ -341,7 +341,7 @@ def redraw(
     output: OutputFolder,
     captions: CaptionsOption = None,
 ) -> None:
-    """Make laws, figures, claims and report again from a published study."""
+    """Rebuild laws, figures, claims and report from a published study."""
     from noisescale.report.publish import redraw_published
 
     redraw_published(published, captions or _default_captions(), output)
@@ -351,7 +351,7 @@ def redraw(
 def repair(
     results: Annotated[Path, typer.Argument(help="Folder of a study's results.")],
 ) -> None:
-    """Remove the damaged results of a study; the next run makes them again."""
+    """Remove the damaged results of a study; the next workflow run rebuilds them."""
     from noisescale.planning.repair import repair_study
 
     for path in repair_study(results):
@@ -366,7 +366,7 @@ def forget(
         typer.Option(help="Name of a shard, as in the folder runs; may be repeated. Default: all."),
     ] = None,
 ) -> None:
-    """Remove the runs of a study's shards; the next run trains them again."""
+    """Remove the runs of a study's shards; the next workflow run trains them again."""
     from noisescale.planning.repair import forget_shards
 
     for path in forget_shards(results, shard or ()):

@@ -7,20 +7,19 @@ import sys
 from pathlib import Path
 
 ENVIRONMENT = {
-    # By default, libraries of linear algebra use all cores.
+    # One thread per process; by default, linear algebra libraries use all cores.
     "OMP_NUM_THREADS": "1",
-    # Only with this, MKL's products are the same to the last bit wherever their factors lie in
-    # memory, hence in whichever stack, on every CPU.
+    # Makes MKL's products bitwise independent of memory alignment, hence of the stack.
     "MKL_CBWR": "AUTO",
 }
-"""Read by the libraries when they are loaded; values that the user has set are kept."""
+"""The libraries read these when they are loaded. Values set by the user are kept."""
 
 PACKAGE = Path(__file__).parent
 """The folder of this package."""
 
 
 def settle_environment() -> None:
-    """Set `ENVIRONMENT` where the user has not."""
+    """Set the variables of `ENVIRONMENT` that are not set."""
     for variable, value in ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
 
@@ -39,7 +38,7 @@ def export_python() -> None:
 
 
 def display_path(path: Path) -> str:
-    """Return a path relative to the working directory where it lies below it.
+    """Return a path relative to the working directory, if it is inside it.
 
     Such paths are the same in a copied or moved repository.
     """

@@ -1,4 +1,4 @@
-"""Errors that a user can remedy: one line with the key or file, its value, what was expected."""
+"""Errors that a user can remedy: one line with key or file, value, what was expected, remedy."""
 
 
 class NoisescaleError(Exception):

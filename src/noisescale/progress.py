@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, otherwise a line in the log every 20 seconds."""
+"""Progress of long tasks: a bar on a terminal, otherwise a line in the log every 20 seconds."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ class Progress:
 
 
 def _logged_to_file() -> bool:
-    """Return whether the package's messages go to a file; the terminal then belongs to others."""
+    """Return whether the package's messages go to a file, and not to the terminal."""
     handlers = logging.getLogger("noisescale").handlers
     return any(isinstance(handler, logging.FileHandler) for handler in handlers)

@@ -1,4 +1,4 @@
-"""Claims with both verdicts; captions that quote them; agreement of the evidence."""
+"""The table of claims, their captions, and the agreement of evidence and cross-entropy."""
 
 from dataclasses import replace
 from pathlib import Path

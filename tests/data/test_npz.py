@@ -1,4 +1,4 @@
-"""A user's own file: what becomes of it. What is refused: tests/inputs/test_own_files.py."""
+"""A user's own file: what is accepted. What is refused: tests/inputs/test_own_files.py."""
 
 import io
 import tracemalloc
@@ -75,7 +75,7 @@ def test_own_floats_that_are_not_grey_levels_are_taken_as_they_are(own, high):
     np.testing.assert_array_equal(np.unique(dataset.X_train), np.float32([0, 3, high]))
 
 
-def test_test_images_that_also_stand_in_the_training_split_are_counted(own, tmp_path, caplog):
+def test_test_images_that_also_occur_in_the_training_split_are_counted(own, tmp_path, caplog):
     valid = user_arrays()
     leaking = valid["X_test"].copy()
     leaking[[1, 4]] = valid["X_train"][[7, 0]]
@@ -85,7 +85,7 @@ def test_test_images_that_also_stand_in_the_training_split_are_counted(own, tmp_
     own(tmp_path / "leaking.npz", X_test=leaking)
     assert read_dataset_metadata(tmp_path / "prepared.npz")["test_images_in_train"] == 2
     (message,) = caplog.messages
-    assert "leaking.npz: 2 of 6 images in X_test also stand in X_train" in message
+    assert "leaking.npz: 2 of 6 images in X_test also occur in X_train" in message
 
 
 def test_own_file_may_be_compressed_and_contain_other_arrays(tmp_path, own):

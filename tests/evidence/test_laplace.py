@@ -9,18 +9,18 @@ from noisescale.errors import NoisescaleError
 from noisescale.evidence import laplace
 
 
-def problem(n=60, d=8, seed=0, scale=1.0, informative=True):
+def problem(n=60, d=8, seed=0, scale=1.0, true_labels=True):
     """Return a design matrix (n, d + 1) and labels that follow a logistic model, or nothing."""
     rng = np.random.default_rng(seed)
     inputs = scale * rng.standard_normal((n, d))
-    logits = inputs @ rng.standard_normal(d) if informative else np.zeros(n)
+    logits = inputs @ rng.standard_normal(d) if true_labels else np.zeros(n)
     labels = (rng.random(n) < 1 / (1 + np.exp(-logits))).astype(np.int64)
     return laplace.design_matrix(inputs), labels
 
 
 def separable(n=40, d=60, seed=0):
     """Fewer examples than weights: any labels are memorized, and the Hessian nearly vanishes."""
-    return problem(n, d, seed, informative=False)
+    return problem(n, d, seed, true_labels=False)
 
 
 def cost(design, labels, prior_precision, weights):
@@ -92,7 +92,7 @@ def test_the_minimum_does_not_depend_on_the_start():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_inputs_without_a_minimum_in_float64_are_an_error():
     design, labels = problem()
-    with pytest.raises(NoisescaleError, match="prior_precision: 1e-08 is too weak"):
+    with pytest.raises(NoisescaleError, match="prior_precision: 1e-08 is too small"):
         laplace.minimize(design * 1e200, labels, 1e-8)
 
 
@@ -122,7 +122,7 @@ def test_log_determinant_is_that_of_the_hessian_by_autograd(prior_precision):
 @pytest.mark.parametrize("rotated", [False, True])
 def test_log_determinant_is_accurate_where_the_hessian_is_nearly_singular(prior_precision, rotated):
     mpmath = pytest.importorskip("mpmath")
-    design, labels = problem(n=30, d=12, informative=False)
+    design, labels = problem(n=30, d=12, true_labels=False)
     design = design * np.logspace(-5, 1, 13)  # singular values over six decades
     if rotated:
         design = design @ laplace.row_space(design)
@@ -139,7 +139,7 @@ def test_log_determinant_is_accurate_where_the_hessian_is_nearly_singular(prior_
 @pytest.mark.parametrize("shape", [(40, 60), (200, 12)])
 @pytest.mark.parametrize("prior_precision", [1e-8, 1e-2, 1e4])
 def test_working_in_the_row_space_changes_nothing(shape, prior_precision):
-    design, labels = problem(*shape, informative=False)
+    design, labels = problem(*shape, true_labels=False)
     design[:, 3] = 0  # a constant pixel
     design[:, 4] = design[:, 5]  # and a copy of another
     basis = laplace.row_space(design)
@@ -222,7 +222,7 @@ def test_random_labels_are_never_evidence_for_a_model(seed):
     assert ratios[-1] > 0.3 * len(labels)  # and memorizing them is evidence against it
 
 
-def test_informative_labels_are_evidence_for_a_model():
+def test_true_labels_are_evidence_for_a_model():
     design, labels = problem(n=400, d=4, scale=4)
     ratios = [ratio(design, labels, prior_precision) for prior_precision in (1e-2, 1.0)]
     assert max(ratios) < -0.3 * len(labels)

@@ -188,7 +188,7 @@ def test_a_row_is_what_scikit_learn_and_the_formula_give_on_all_pixels(digits, p
     ).fit(A, labels)
     w = peer.coef_[0]
     p, signs, test_signs = peer.predict_proba(A)[:, 1], 2 * labels - 1, 2 * test_labels - 1
-    # Not by sklearn's log_loss: it clips probabilities, and wrong answers here are surer than that.
+    # Not with sklearn's log_loss, which clips probabilities as extreme as these.
     cross_entropy = -log_expit(signs * peer.decision_function(A)).mean()
     test_cross_entropy = -log_expit(test_signs * peer.decision_function(A_test)).mean()
     cost = 80 * cross_entropy + prior_precision / 2 * w @ w
@@ -262,21 +262,21 @@ def test_random_labels_are_memorized_and_predict_nothing(table):
     assert random.test_cross_entropy.iloc[-1] == pytest.approx(np.log(2), abs=1e-3)
 
 
-def test_real_labels_of_the_same_images_generalize(table):
+def test_true_labels_of_the_same_images_generalize(table):
     assert means(table, 0.0).test_accuracy.min() > 0.8
 
 
 def test_the_evidence_distinguishes_the_two_tasks(table):
-    informative, random = (means(table, n).log_evidence_ratio_per_example for n in (0.0, 1.0))
-    assert informative.min() < -0.05
-    assert informative.iloc[0] > 0.1  # whitened, and with too weak a prior
+    true, random = (means(table, n).log_evidence_ratio_per_example for n in (0.0, 1.0))
+    assert true.min() < -0.05
+    assert true.iloc[0] > 0.1  # whitened, and with too weak a prior
     assert random.min() > -0.01 and random.iloc[0] > 0.5
 
 
 def test_the_prior_of_largest_evidence_is_about_the_best_on_test_images(table):
-    informative = means(table, 0.0)
-    by_evidence = informative.log_evidence_ratio.idxmin()
-    by_test = informative.test_cross_entropy.idxmin()
+    true = means(table, 0.0)
+    by_evidence = true.log_evidence_ratio.idxmin()
+    by_test = true.test_cross_entropy.idxmin()
     assert abs(np.log10(by_evidence / by_test)) <= 1
 
 
@@ -345,11 +345,11 @@ def test_mnist_shows_the_claims_at_the_papers_setting(preprocessing, tmp_path):
         seeds=[0],
     )
     table = sweep_evidence(mnist, spec)
-    informative, random = means(table, 0.0), means(table, 1.0)
+    true, random = means(table, 0.0), means(table, 1.0)
     assert random.train_accuracy.iloc[0] == 1 and random.test_accuracy.between(0.48, 0.52).all()
     assert random.log_evidence_ratio_per_example.iloc[0] > 1
-    assert informative.test_accuracy.min() > 0.95
-    assert informative.log_evidence_ratio_per_example.min() < -0.1
-    assert (informative.log_evidence_ratio.iloc[0] > 0) == (preprocessing == "whiten")
-    best = informative.log_evidence_ratio.idxmin() / informative.test_cross_entropy.idxmin()
+    assert true.test_accuracy.min() > 0.95
+    assert true.log_evidence_ratio_per_example.min() < -0.1
+    assert (true.log_evidence_ratio.iloc[0] > 0) == (preprocessing == "whiten")
+    best = true.log_evidence_ratio.idxmin() / true.test_cross_entropy.idxmin()
     assert 0.1 <= best <= 10.001

@@ -78,7 +78,7 @@ FAULTS = (
         4,
     ),
     Fault("NaN in the user's own data", damaged_user_data(insert_nan), 1),
-    Fault("Two workflows at once", concurrency.two_at_once, 2),
+    Fault("Two workflows at the same time", concurrency.two_workflows, 2),
     Fault("Times of all files in the past or the future", concurrency.touched, 2),
     Fault(
         "The clock is set back by a year", concurrency.clock_set_back, 1, concurrency.has_faketime
@@ -107,9 +107,9 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="reliability-")).resolve()
     try:
         undisturbed = Study.fresh(folder / "undisturbed")
-        call = undisturbed()
-        if call.status:
-            raise SystemExit(f"the undisturbed study fails:\n{call.text}")
+        result = undisturbed()
+        if result.status:
+            raise SystemExit(f"the undisturbed study fails:\n{result.text}")
         undisturbed.seconds = time.monotonic() - started
         print(f"undisturbed study: {undisturbed.seconds:.0f} s", flush=True)
         for number, fault in enumerate(FAULTS):

@@ -15,7 +15,7 @@ from faults.study import RUNS, Study, refused, wait
 YEAR = 365 * 86400
 
 
-def two_at_once(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
+def two_workflows(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
     """Start a second workflow on the same results while the first one runs."""
     outcome = Outcome()
     for number in range(tries):
@@ -25,7 +25,7 @@ def two_at_once(undisturbed: Study, folder: Path, random: Random, tries: int) ->
         time.sleep(random.uniform(0, 5))
         line = refused(study(RUNS))
         first.wait()
-        if "another call, process" not in line or first.returncode:
+        if "the study is in use by process" not in line or first.returncode:
             outcome.failed(line or "not refused")
             continue
         outcome.message = line
@@ -42,9 +42,9 @@ def touched(undisturbed: Study, folder: Path, random: Random, tries: int) -> Out
             if path.is_file() and ".snakemake" not in path.parts:
                 moment = time.time() + random.choice((-YEAR, YEAR))
                 os.utime(path, (moment, moment))
-        call = study()
-        if call.status or not call.nothing_to_be_done:
-            outcome.failed(call.text[-2000:])
+        result = study()
+        if result.status or not result.nothing_to_be_done:
+            outcome.failed(result.text[-2000:])
         else:
             outcome.count(study, undisturbed)
     return outcome
@@ -61,13 +61,15 @@ def clock_set_back(undisturbed: Study, folder: Path, random: Random, tries: int)
         study = Study.fresh(folder / f"{number}")
         study(RUNS)
         library = next(Path("/usr/lib").rglob("faketime/libfaketime.so.1"))
-        call = study(LD_PRELOAD=str(library), FAKETIME="-1y", FAKETIME_DONT_FAKE_MONOTONIC="1")
-        trained = call.trained
-        if call.status and (skew := re.search(r"Output \S+ has older .* clock skew", call.text)):
+        result = study(LD_PRELOAD=str(library), FAKETIME="-1y", FAKETIME_DONT_FAKE_MONOTONIC="1")
+        trained = result.trained
+        if result.status and (
+            skew := re.search(r"Output \S+ has older .* clock skew", result.text)
+        ):
             outcome.message = skew[0]
-            call = study()
-        if call.status or trained or call.trained:
-            outcome.failed(call.text[-2000:])
+            result = study()
+        if result.status or trained or result.trained:
+            outcome.failed(result.text[-2000:])
         else:
             outcome.count(study, undisturbed)
     return outcome

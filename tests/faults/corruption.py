@@ -42,7 +42,7 @@ def replace(path: Path, random: Random) -> None:
 def damaged_results(pattern: str, *damages: Damage) -> Fault:
     """Return a fault that damages results in each of these ways in turn.
 
-    The next call must name the damaged file, rebuild it, and leave equal results.
+    The next workflow run must name the damaged file, rebuild it, and have equal results.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ def damaged_results(pattern: str, *damages: Damage) -> Fault:
             damages[number % len(damages)](path, random)
             if path.read_bytes() == before:
                 continue
-            call = study(str(path.relative_to(study.folder)), RUNS)
-            outcome.message = message_about(call.text, path)
-            rebuilt = bool(outcome.message) and not call.nothing_to_be_done
+            result = study(str(path.relative_to(study.folder)), RUNS)
+            outcome.message = message_about(result.text, path)
+            rebuilt = bool(outcome.message) and not result.nothing_to_be_done
             # The bit that was flipped may be one without meaning, such as padding.
-            if call.status or not (rebuilt or same_table(path, before)):
-                outcome.failed(call.text[-2000:])
+            if result.status or not (rebuilt or same_table(path, before)):
+                outcome.failed(result.text[-2000:])
             else:
                 outcome.count(study, undisturbed)
         return outcome
@@ -83,7 +83,7 @@ def same_table(path: Path, content: bytes) -> bool:
 
 
 def message_about(text: str, path: Path) -> str:
-    """Return the first message of a call that names a file; empty if there is none."""
+    """Return the first message of a workflow run that names a file; empty if there is none."""
     lines = (line for line in text.splitlines() if line.startswith("noisescale"))
     return next((line for line in lines if path.name in line), "")
 
@@ -105,12 +105,12 @@ def damaged_user_data(*damages: Damage) -> Fault:
         for number in range(tries):
             prepared.unlink()
             damages[number % len(damages)](user_file, random)
-            call = study(target)
+            result = study(target)
             user_file.write_bytes(content)
-            if call.status:
-                outcome.message = refused(call)
+            if result.status:
+                outcome.message = refused(result)
                 if user_file.name not in outcome.message or prepared.exists():
-                    outcome.failed(call.text[-2000:])
+                    outcome.failed(result.text[-2000:])
                     continue
                 study(target)
             # Otherwise the damage hit bytes without meaning, such as a date.

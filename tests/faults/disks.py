@@ -48,10 +48,10 @@ def full(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcom
         place = study.folder / "results"
         target, max_size = (RUNS, 300) if number % 2 else ("all", 1500)
         with mounted(place, f"size={random.randrange(40, max_size)}k"):
-            call = study(target)
-            line = refused(call)
-            if call.status and "No space left" not in line:
-                outcome.failed(call.text[-3000:])
+            result = study(target)
+            line = refused(result)
+            if result.status and "No space left" not in line:
+                outcome.failed(result.text[-3000:])
                 continue
             outcome.message = line or outcome.message
             remount(place, AMPLE)

@@ -15,9 +15,9 @@ from faults.outcome import Outcome
 from faults.study import RUNS, Study, kill, rows_finished
 
 TRAINING = 0.3
-"""Approximate share of a call's time that is training."""
+"""Approximate share of training in the duration of a workflow run."""
 LATEST = 0.6
-"""Latest time of a kill, as a share of a call's time, so that later calls still have work."""
+"""Latest time of a kill, as a share of that duration, so that work remains for later runs."""
 
 Attempt = Callable[[Study, int], bool]
 """Start a process in a study, given with its number, and kill it; False if it ended first."""
@@ -44,10 +44,10 @@ def _repeat(
 def _finish(
     study: Study, undisturbed: Study, kills: int, outcome: Outcome, target: str | None
 ) -> None:
-    """Call once more, which must succeed, and compare the results."""
-    call = study(*([target] if target else []))
-    if call.status:
-        outcome.failures.append(call.text[-2000:])
+    """Run the workflow once more, which must succeed, and compare the results."""
+    result = study(*([target] if target else []))
+    if result.status:
+        outcome.failures.append(result.text[-2000:])
     outcome.count(study, undisturbed, kills, only_runs=target == RUNS)
     outcome.failures += [f"{path} is left over" for path in study.results.rglob("*.checkpoint")]
     while study.training():
@@ -82,30 +82,30 @@ def groups(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outc
     """Kill Snakemake and all its jobs, at any time from its start to the last figure."""
 
     def attempt(study: Study, series: int) -> bool:
-        call = study.start()
+        process = study.start()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            call.wait(random.uniform(0, LATEST * undisturbed.seconds))
+            process.wait(random.uniform(0, LATEST * undisturbed.seconds))
             return False
-        os.killpg(call.pid, signal.SIGKILL)
-        call.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         return True
 
     return _repeat(attempt, undisturbed, folder, tries)
 
 
 def orphans(undisturbed: Study, folder: Path, random: Random, tries: int) -> Outcome:
-    """Kill only Snakemake; the next call starts while its training job still runs."""
+    """Kill only Snakemake; the next workflow run starts while its training job still runs."""
 
     def attempt(study: Study, series: int) -> bool:
-        call = study.start(RUNS)
-        while not study.training() and call.poll() is None:
+        process = study.start(RUNS)
+        while not study.training() and process.poll() is None:
             time.sleep(0.02)
         time.sleep(random.uniform(0, TRAINING * undisturbed.seconds))
         if not study.training():
-            call.wait()
+            process.wait()
             return False
-        kill(call.pid)
-        call.wait()
+        kill(process.pid)
+        process.wait()
         return True
 
     return _repeat(attempt, undisturbed, folder, tries, RUNS)

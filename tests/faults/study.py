@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from helpers.tiny_workflow import SETTINGS, Call, Workflow, copy_of_repository
+from helpers.tiny_workflow import SETTINGS, Workflow, WorkflowRun, copy_of_repository
 
 from noisescale.errors import RecordError
 from noisescale.results import schemas
@@ -44,10 +44,10 @@ class Study(Workflow):
 
     @classmethod
     def fresh(cls, folder: Path) -> Study:
-        """Return the study before its first call."""
+        """Return the study before its first workflow run."""
         return cls(copy_of_repository(folder), TRAINING)
 
-    def __call__(self, *arguments: str, **environment: str) -> Call:
+    def __call__(self, *arguments: str, **environment: str) -> WorkflowRun:
         """Run Snakemake, see `Workflow`."""
         return super().__call__(*arguments, **FREQUENT_CHECKPOINTS, **environment)
 
@@ -163,13 +163,13 @@ def _table(study: Study, name: str, schema: pa.Schema) -> pa.Table:
     return table.drop_columns(timings)
 
 
-def refused(call: Call) -> str:
-    """Return the error line of a call; empty if it succeeded or ended in a traceback."""
-    if call.status == 0 or "Traceback" in call.text:
+def refused(result: WorkflowRun) -> str:
+    """Return the error line of a workflow run; empty if it succeeded or ended in a traceback."""
+    if result.status == 0 or "Traceback" in result.text:
         return ""
     lines = [
         line
-        for line in call.text.splitlines()
+        for line in result.text.splitlines()
         if line.startswith("noisescale") and not line.startswith("noisescale: study ")
     ]
     return lines[-1] if lines else ""

@@ -1,4 +1,4 @@
-"""Small data sets, and how errors about data sets must look."""
+"""Small data sets, and the form of errors about data sets."""
 
 import io
 import zipfile

@@ -1,6 +1,6 @@
 """Small trainings that together take every path of the arithmetic, and their recorded results.
 
-After `noisescale.numerics.NUMERICS_VERSION` is raised, record them again, from the root of the
+After `noisescale.numerics.NUMERICS_VERSION` is incremented, record them again, from the root of the
 repository::
 
     PYTHONPATH=src python tests/helpers/golden.py
@@ -115,7 +115,7 @@ def platform() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Return the processor's vendor and family, where the system tells them."""
+    """Return the processor's vendor and family, if the system reports them."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -161,7 +161,7 @@ def main() -> None:
     """Train, and write the file."""
     results = train_all()
     header = {"numerics_version": NUMERICS_VERSION, "platform": platform()}
-    # One line for each training, so that a change of one is seen as such.
+    # One line for each training, so that a diff shows which ones have changed.
     lines = [f"{json.dumps(name)}: {json.dumps(result)}" for name, result in results.items()]
     text = json.dumps(header | {"trainings": {}}, indent=1)
     text = text.replace('"trainings": {}', '"trainings": {\n' + ",\n".join(lines) + "\n }")

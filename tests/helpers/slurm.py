@@ -29,10 +29,10 @@ TABLE = "results/tiny/runs.parquet"
 Found = TypeVar("Found")
 
 
-def slurm(*call: str) -> str:
+def slurm(*command: str) -> str:
     """Run one of SLURM's commands; return its output."""
-    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, f"{' '.join(call)}: {done.stderr}"
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
 
 
@@ -73,9 +73,9 @@ class SlurmWorkflow(Workflow):
     process: subprocess.Popen | None = None
 
     def start(self, *arguments: str) -> None:
-        """Start a call in the background."""
+        """Start a workflow run in the background."""
         self.write_settings()
-        with open(self.folder / "call.log", "w") as log:
+        with open(self.folder / "workflow.log", "w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, *arguments, *self.options],
                 cwd=self.folder,
@@ -88,23 +88,23 @@ class SlurmWorkflow(Workflow):
             )
 
     def finish(self) -> None:
-        """Wait for the call in the background, which must succeed."""
+        """Wait for the workflow run in the background, which must succeed."""
         assert self.process.wait(TIMEOUT) == 0, self.output()
 
     def interrupt(self) -> None:
-        """Interrupt the call in the background as Ctrl-C does."""
+        """Interrupt the workflow run in the background as Ctrl-C does."""
         os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(TIMEOUT)
 
     def kill(self) -> None:
-        """Kill the call in the background; its jobs on the cluster continue."""
+        """Kill the workflow run in the background; its jobs on the cluster continue."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def output(self) -> str:
-        """Return the output of the call in the background so far."""
-        return (self.folder / "call.log").read_text()
+        """Return the output of the workflow run in the background so far."""
+        return (self.folder / "workflow.log").read_text()
 
     def jobs(self, rule: str = "") -> list[Job]:
         """Return this workflow's jobs of a rule, including ended ones, oldest first."""

@@ -58,8 +58,8 @@ RUNS = 2 * 3 * 2
 
 
 @dataclass
-class Call:
-    """The output of a call of Snakemake, and the jobs that it ran or would run."""
+class WorkflowRun:
+    """The output of a workflow run or a dry run, and its jobs."""
 
     status: int
     text: str
@@ -86,7 +86,7 @@ class Workflow:
     options = ("--cores", "2", "--configfile", "tiny.yaml")
     timeout = 900.0
 
-    def __call__(self, *arguments: str, **environment: str) -> Call:
+    def __call__(self, *arguments: str, **environment: str) -> WorkflowRun:
         """Run Snakemake; count the jobs it ran (or would run) and the runs it trained."""
         self.write_settings()
         before = self._training_logs()
@@ -104,18 +104,20 @@ class Workflow:
         changed = (log for log, time in self._training_logs().items() if before.get(log) != time)
         logs = [log.read_text() for log in changed]
         trained = sum(int(n) for log in logs for n in re.findall(r": trained (\d+) runs", log))
-        return Call(done.returncode, done.stdout, {job: jobs.count(job) for job in jobs}, trained)
+        return WorkflowRun(
+            done.returncode, done.stdout, {job: jobs.count(job) for job in jobs}, trained
+        )
 
     def _training_logs(self) -> dict[Path, int]:
         """Return the logs of training jobs with their times."""
         logs = self.results.glob("logs/train/**/*.log")
         return {log: log.stat().st_mtime_ns for log in logs}
 
-    def dry_run(self, *arguments: str) -> Call:
+    def dry_run(self, *arguments: str) -> WorkflowRun:
         """Return what a run would do."""
-        call = self("--dry-run", *arguments)
-        assert call.status == 0, call.text
-        return call
+        result = self("--dry-run", *arguments)
+        assert result.status == 0, result.text
+        return result
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the package that the folder has."""

@@ -131,7 +131,7 @@ def test_intervals_of_predictions_cover_scattered_peaks():
     assert 0.9 <= np.mean(inside) <= 0.99
 
 
-def test_a_bend_is_found_in_its_place_with_the_conditions_that_fail():
+def test_a_bend_is_located_with_the_violated_conditions():
     def law(rate, size, m):
         return power(1, 1, 1)(np.minimum(rate, 0.1), size, m)
 
@@ -140,15 +140,15 @@ def test_a_bend_is_found_in_its_place_with_the_conditions_that_fail():
     given.table["batch_diverged"] = (optimum / 4).astype(int)  # two octaves away
     given.table.loc[4, "batch_diverged"] = int(optimum[4])
     found = fit_local_exponents(given, CONFIDENCE)
-    rates = [bend for bend in found if bend.experiment == "learning_rate"]
-    assert [bend.bends for bend in rates] == [False, False, True, True]
+    rates = [local for local in found if local.experiment == "learning_rate"]
+    assert [local.bends for local in rates] == [False, False, True, True]
     assert rates[2].slope == pytest.approx(0) and rates[0].slope == pytest.approx(1)
     (note,) = rates[3].notes
     assert note == (
         f"at 1 near the limit of stability (B_opt {optimum[4]:.3g}, runs diverge up to "
         f"B = {int(optimum[4])})"
     )
-    assert not any(bend.notes for bend in rates[:3])
+    assert not any(local.notes for local in rates[:3])
     assert (rates[0].start, rates[0].stop) == (0.01, 0.03)
 
 

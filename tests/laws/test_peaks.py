@@ -11,7 +11,7 @@ from helpers.synthetic import synthetic_runs, synthetic_study, true_batch_opt
 
 from noisescale.laws.peaks import find_peaks
 from noisescale.results.selection import experiment_rows, final_rows
-from noisescale.study.grid import noise_scale
+from noisescale.study.noise_scale import noise_scale
 
 
 @pytest.fixture(scope="module")

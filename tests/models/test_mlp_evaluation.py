@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from noisescale.models.mlp.network import forward
+from noisescale.models.mlp.sgd import forward
 from noisescale.study.schedule import evaluation_updates
 from noisescale.training.evaluation import LabelledExamples, evaluate
 

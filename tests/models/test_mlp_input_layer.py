@@ -6,7 +6,7 @@ from helpers.networks import BATCH, CLASSES, INPUTS, Peer, one_hot, problem
 
 from noisescale.models.block import Block
 from noisescale.models.mlp.input_layer import Dual, Primal
-from noisescale.models.mlp.network import StackedMLP
+from noisescale.models.mlp.sgd import StackedMLP
 from noisescale.training.minibatches import Minibatches
 from noisescale.training.shuffling import permutations
 

@@ -1,4 +1,4 @@
-"""Results are compared with what they were made from, by content alone."""
+"""Results are compared with their inputs by content only."""
 
 import contextlib
 import dataclasses
@@ -34,7 +34,7 @@ def write_own_data(path, shift=0):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished study on a user's own data; most of its results are mere text."""
+    """A finished study on a user's own data; most of its results are placeholders."""
     folder = tmp_path_factory.mktemp("finished")
     write_own_data(folder / "mine.npz")
     dataset = DatasetSpec("npz", "mine.npz", "data")
@@ -53,7 +53,7 @@ def plan(finished, tmp_path, monkeypatch):
 
 
 def finish(plan):
-    """Make everything that a study lacks."""
+    """Create all missing results of a study."""
     write_text(plan.folder / "study.json", plan.study.to_json())
     for name in stage_names(plan):
         if name == "collect":
@@ -107,7 +107,7 @@ def test_other_data_in_the_users_file_train_everything_again(plan, tmp_path, shi
     assert found.missing == plan.shards
 
 
-def test_a_link_that_is_turned_to_other_data_is_noticed(plan, tmp_path):
+def test_a_link_that_is_changed_to_other_data_is_detected(plan, tmp_path):
     write_own_data(tmp_path / "other.npz", shift=1)
     os.utime(tmp_path / "other.npz", (0, 0))
     (tmp_path / "mine.npz").rename(tmp_path / "first.npz")
@@ -119,7 +119,7 @@ def test_a_link_that_is_turned_to_other_data_is_noticed(plan, tmp_path):
 
 
 @pytest.mark.parametrize("shift", [-DAY, 0, DAY])
-def test_a_sound_table_from_before_the_study_grew_is_collected_again(plan, shift):
+def test_an_intact_table_of_the_smaller_study_is_collected_again(plan, shift):
     table = plan.folder / "runs.parquet"
     older = table.read_bytes()
     grown = Plan(synthetic_study(seeds=3), plan.folder)
@@ -144,25 +144,25 @@ def test_a_study_that_shrinks_trains_nothing(plan):
     assert "study" in found.stages["collect"]
 
 
-def test_an_edit_that_is_taken_back_leaves_nothing_to_do(plan):
+def test_an_edit_that_is_reverted_leaves_nothing_to_do(plan):
     grown = dataclasses.replace(synthetic_study(seeds=3), dataset=plan.study.dataset)
     assert examine(Plan(grown, plan.folder)).missing
     assert not examine(plan).stages and not examine(plan).missing
 
 
-def test_a_shard_that_is_not_what_was_written_is_trained_again(plan):
+def test_a_damaged_or_replaced_shard_is_trained_again(plan):
     shard, other = list(plan.shards)[:2]
     plan.shard_path(shard).write_bytes(plan.shard_path(shard).read_bytes()[:-9])
     found = examine(plan)
     assert found.missing == {shard: plan.shards[shard]}
     assert found.damaged == [plan.shard_path(shard)]
-    # A sound file of another shard holds none of its runs.
+    # An intact file of another shard has none of its runs.
     shutil.copy(plan.shard_path(other), plan.shard_path(shard))
     assert examine(plan).missing == {shard: plan.shards[shard]}
     assert "collect" in examine(plan).stages
 
 
-def test_results_without_a_record_are_made_again(plan):
+def test_results_without_a_record_are_rebuilt(plan):
     record = study_stage(plan, "laws").record
     record.unlink()
     assert examine(plan).stages == {"laws": [NO_RECORD]}
@@ -171,7 +171,7 @@ def test_results_without_a_record_are_made_again(plan):
     assert "laws (no record)" in examine(plan).messages()[0]
 
 
-def test_deleted_results_are_made_again_by_what_follows_from_them(plan):
+def test_stages_that_read_deleted_results_are_out_of_date(plan):
     (plan.folder / "evidence.parquet").unlink()
     study_stage(plan, "evidence").record.unlink()
     found = examine(plan)
@@ -179,7 +179,7 @@ def test_deleted_results_are_made_again_by_what_follows_from_them(plan):
     assert found.stages["figures_evidence"] == ["evidence.parquet"]
 
 
-def test_looking_writes_nothing(plan, monkeypatch):
+def test_examining_writes_nothing(plan, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("something was written")
 
@@ -202,13 +202,13 @@ def test_a_record_of_no_stage_is_refused(plan):
         Recorder(plan.folder / "records" / "lawz.json")
 
 
-def test_a_record_comes_back(plan):
+def test_a_record_is_read_as_it_was_written(plan):
     record = Record.read(study_stage(plan, "data").record)
     assert record.inputs.keys() == {"dataset.path"} and record.outputs.keys() == {"data.npz"}
     assert "data/prepare.py" in record.sources
 
 
-def test_repair_removes_what_is_damaged_and_nothing_else(plan, tmp_path):
+def test_repair_removes_damaged_files_and_nothing_else(plan, tmp_path):
     damaged = [plan.folder / "runs.parquet", plan.shard_path(next(iter(plan.shards)))]
     kept = {path for path in plan.folder.rglob("*") if path.is_file()} - set(damaged)
     for path in damaged:
@@ -234,10 +234,10 @@ def test_a_shard_that_is_not_there_cannot_be_forgotten(plan, tmp_path, shard):
     assert not examine(plan).missing
 
 
-def test_a_study_that_is_being_worked_on_is_neither_repaired_nor_forgotten(plan, tmp_path):
+def test_a_study_in_use_is_neither_repaired_nor_forgotten(plan, tmp_path):
     locks = tmp_path / "locks"
     locks.mkdir()
     (locks / "0.output.lock").write_text(f"{plan.folder}/data.npz\n")
     for command in (repair_study, forget_shards):
-        with pytest.raises(RecordError, match="another call"):
+        with pytest.raises(RecordError, match="the study is in use"):
             command(plan.folder, locks=locks)

@@ -1,4 +1,4 @@
-"""What the workflow knows before it runs."""
+"""The plan of a study: missing runs, predicted costs, code digests."""
 
 import dataclasses
 import os
@@ -50,7 +50,7 @@ def finish(plan, shard, run_ids, **metadata):
     write_table(plan.shard_path(shard), table, RUNS, metadata)
 
 
-def test_at_first_everything_is_to_be_trained(plan):
+def test_at_first_all_runs_are_missing(plan):
     planned = sum(len(runs) for runs in plan.shards.values())
     assert plan.summary(plan.missing()) == (
         f"study synthetic: {planned} runs, 0 up to date, {planned} to train in "
@@ -97,15 +97,15 @@ def test_a_complete_study_has_nothing_to_train(plan):
     assert plan.summary(plan.missing()).endswith("up to date, 0 to train")
 
 
-def test_planning_looks_at_each_run_once_and_estimates_each_setting_once(monkeypatch):
-    """So that it grows as the number of runs, not faster, and little with the number of seeds."""
+def test_planning_processes_each_run_once_and_estimates_each_setting_once(monkeypatch):
+    """Planning is linear in the number of runs, and grows little with the number of seeds."""
     digests, works = [], []
     run_id, update_work = Run.run_id.func, MLP.update_work
     counted = cached_property(lambda run: digests.append(run) or run_id(run))
     counted.__set_name__(Run, "run_id")
     monkeypatch.setattr(Run, "run_id", counted)
     monkeypatch.setattr(MLP, "update_work", lambda *a: works.append(a) or update_work(*a))
-    # Other sizes than elsewhere: estimates are cached for as long as the process lives.
+    # Other sizes than in other tests, because estimates are cached.
     monkeypatch.setattr(Plan, "shape", Shape(n_test=123))
     plan = Plan(synthetic_study(seeds=30), Path("nowhere"))
     plan.summary(plan.missing(), cores=2)
@@ -119,9 +119,7 @@ def test_planning_looks_at_each_run_once_and_estimates_each_setting_once(monkeyp
 def test_a_shard_that_the_study_does_not_have_is_refused(plan):
     other = "train_size~1-7/batch_size~1-7/seeds~0-9"
     for each in (plan, Plan(plan.study, plan.folder)):
-        with pytest.raises(
-            RecordError, match=f"{other}.parquet: study synthetic has no such shard"
-        ):
+        with pytest.raises(RecordError, match=f"{other}.parquet: not a shard of study synthetic"):
             each.digest(other)
         assert each.shards
 
@@ -146,7 +144,7 @@ def test_the_predicted_time_is_that_of_the_busiest_core(plan):
     assert makespan([5, 4], 8) == 5
 
 
-def test_the_summary_says_about_how_long_it_takes_on_the_cores_given(plan, monkeypatch):
+def test_the_summary_predicts_the_time_on_the_given_cores(plan, monkeypatch):
     monkeypatch.setattr(machine_speed, "machine_speed", lambda: 2.0)
     seconds = {cores: makespan([plan.seconds(s) for s in plan.shards], cores) for cores in (1, 4)}
     monkeypatch.setattr(estimate, "run_seconds", lambda *_: 600.0)
@@ -193,7 +191,7 @@ def test_code_of_one_package_leaves_out_the_others():
 
 
 def test_parsing_imports_nothing_heavy():
-    """In every process that Snakemake starts; torch alone would cost seconds."""
+    """Every process that Snakemake starts parses the workflow; importing torch takes seconds."""
     modules = ("planning.freshness", "planning.study_lock", "study.loading", "figures.registry")
     script = f"import sys, {', '.join(f'noisescale.{module}' for module in modules)};"
     script += "print(*sys.modules)"
@@ -207,13 +205,21 @@ def test_parsing_imports_nothing_heavy():
     assert not {"torch", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow"} & set(modules)
 
 
+def test_a_file_in_the_place_of_the_results_is_named(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    plan = Plan(synthetic_study(seeds=2), tmp_path / "results" / "tiny")
+    with pytest.raises(RecordError, match="results is not a writable folder"):
+        plan.check()
+
+
 @pytest.mark.parametrize("place", ["tiny", "runs", "batch_size~1-7"])
 def test_a_folder_that_cannot_be_written_to_is_named_wherever_it_is(tmp_path, monkeypatch, place):
     inner = tmp_path / "tiny" / "runs" / "batch_size~1-7"
     inner.mkdir(parents=True)
     plan = Plan(synthetic_study(seeds=2), tmp_path / "tiny")
+    plan.check()
     plan.check_writable()
-    # Root may write everywhere.
+    # Root may write anywhere.
     monkeypatch.setattr(plans.os, "access", lambda path, mode: path.name != place)
-    with pytest.raises(RecordError, match=f"{place} is not a folder that you may write to"):
+    with pytest.raises(RecordError, match=f"{place} is not a writable folder"):
         plan.check_writable()

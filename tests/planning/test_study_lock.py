@@ -1,4 +1,4 @@
-"""Of two calls on a study one is refused; stale locks are removed, those of all others stay."""
+"""A second workflow run of a study is refused; only stale locks are removed."""
 
 import json
 import os
@@ -28,7 +28,7 @@ DAMAGED = [
 
 @pytest.fixture(autouse=True)
 def locks(tmp_path, monkeypatch):
-    """A folder where a call on each of two studies holds its locks."""
+    """A folder with Snakemake's locks on each of two studies."""
     monkeypatch.chdir(tmp_path)
     for number, results in enumerate((MINE, OTHERS)):
         results.mkdir(parents=True)
@@ -48,7 +48,7 @@ def names(locks):
 
 
 def acquire_elsewhere(results):
-    """In a process that has ended when this returns."""
+    """Lock a study in a process that has exited when this returns."""
     script = "import sys, pathlib; from noisescale.planning.study_lock import acquire;"
     script += "acquire(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", script, results], check=True)
@@ -59,18 +59,18 @@ def change(results, **fields):
     file.write_text(json.dumps(json.loads(file.read_text()) | fields))
 
 
-def test_the_locks_of_a_dead_process_are_removed_and_no_others(locks):
+def test_the_locks_of_an_exited_process_are_removed_and_no_others(locks):
     acquire_elsewhere(MINE)
     assert [path.name for path in stale_locks(MINE, locks)] == ["0.input.lock", "0.output.lock"]
     assert active_owner(MINE, locks) is None
-    assert len(names(locks)) == 4, "looking removes nothing"
+    assert len(names(locks)) == 4, "stale_locks removes nothing"
     assert remove_stale_locks(MINE, locks)
     assert names(locks) == ["1.input.lock", "1.output.lock"]
     assert not remove_stale_locks(MINE, locks)
     assert active_owner(MINE, locks) is None
 
 
-def test_the_locks_of_a_living_process_stay(locks):
+def test_the_locks_of_a_running_process_stay(locks):
     acquire(MINE)
     assert not remove_stale_locks(MINE, locks)
     assert len(names(locks)) == 4
@@ -81,10 +81,10 @@ def test_the_locks_of_another_machine_stay_with_advice_on_how_to_remove_them(loc
     change(MINE, place=["another machine"])
     assert not remove_stale_locks(MINE, locks)
     assert len(names(locks)) == 4
-    assert active_owner(MINE, locks).endswith("down: snakemake --unlock")
+    assert active_owner(MINE, locks).endswith("down, run snakemake --unlock")
 
 
-def test_another_machine_without_locks_is_not_working(locks):
+def test_an_owner_on_another_machine_without_locks_is_not_active(locks):
     acquire_elsewhere(MINE)
     change(MINE, place=["another machine"])
     for lock in locks.iterdir():
@@ -97,32 +97,32 @@ def test_another_process_with_the_same_id_is_not_taken_for_the_owner(locks):
     acquire(MINE)
     process = json.loads((MINE / ".owner").read_text())["process"]
     if not process[2]:
-        pytest.skip("there is no /proc to distinguish them")
+        pytest.skip("processes cannot be distinguished without /proc")
     change(MINE, process=[*process[:2], "1"])
     assert remove_stale_locks(MINE, locks)
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_a_damaged_statement_of_the_owner_removes_nothing(locks, content):
+def test_with_a_damaged_record_of_the_owner_no_lock_is_removed(locks, content):
     (MINE / ".owner").write_text(content)
     assert not remove_stale_locks(MINE, locks)
     assert len(names(locks)) == 4
     assert "an unknown machine" in active_owner(MINE, locks)
 
 
-def test_the_active_process_is_named_although_another_call_has_removed_all_locks(locks):
+def test_the_owner_is_named_although_another_workflow_run_has_removed_all_locks(locks):
     acquire(MINE)
     for lock in locks.iterdir():
         lock.unlink()
     line = active_owner(MINE, locks)
-    assert f"process {os.getpid()} on {socket.gethostname()}, is working here; wait" in line
+    assert f"in use by process {os.getpid()} on {socket.gethostname()}; wait" in line
     assert str(MINE.resolve()) in line and "\n" not in line
     assert active_owner(OTHERS, locks) is None
 
 
-def test_a_second_process_is_refused_while_the_first_lives():
+def test_a_second_process_is_refused_while_the_first_runs():
     acquire(MINE)
-    acquire(MINE)  # the same one may
+    acquire(MINE)  # the owner may lock it again
     with pytest.raises(subprocess.CalledProcessError):
         acquire_elsewhere(MINE)
     acquire_elsewhere(OTHERS)

@@ -240,7 +240,7 @@ def test_the_report_compares_the_time_of_jobs_with_the_prediction():
         "time: 50.0 s (1.25 times the prediction)."
     ) in rendered({"runs": {"shards": jobs}}, times)
     assert (
-        "Predicted time of the training jobs, including those of earlier calls: 40.0 s;"
+        "Predicted time of the training jobs, including those of earlier workflow runs: 40.0 s;"
     ) in rendered({"runs": {"shards": [*jobs, {}]}}, times)
 
 

@@ -1,4 +1,4 @@
-"""A file that is cut, changed or exchanged is read as it was written, or refused in one line."""
+"""A truncated, changed or replaced file is read as it was written, or refused in one line."""
 
 import dataclasses
 import json
@@ -95,12 +95,12 @@ READERS = {
 
 
 def damaged_copies(content, draw):
-    """Yield a file cut at many lengths, and with a bit flipped at many places."""
+    """Yield a file truncated at many lengths, and with a bit flipped at many places."""
     ends = {0, 1, len(content) - 1, *(draw.randrange(len(content)) for _ in range(CUTS))}
     for end in sorted(ends):
         yield content[:end]
     for number in range(FLIPS):
-        # The end of a Parquet file, its footer, has no checksum of its own.
+        # The footer at the end of a Parquet file has no checksum.
         near_end = len(content) - 1 - draw.randrange(min(4000, len(content)))
         changed = bytearray(content)
         changed[near_end if number % 2 else draw.randrange(len(content))] ^= 1 << draw.randrange(8)
@@ -244,12 +244,12 @@ def test_numbers_that_are_not_finite_are_neither_written_nor_read(folder, tmp_pa
     table, path = read_runs(folder), tmp_path / "runs.parquet"
     values = [value, *table["test_accuracy"].to_pylist()[1:]]
     place = table.column_names.index("test_accuracy")
-    spoilt = table.set_column(place, RUNS.field(place), [pa.array(values, pa.float32())])
+    damaged = table.set_column(place, RUNS.field(place), [pa.array(values, pa.float32())])
     with pytest.raises(RecordError, match="test_accuracy has values that are not finite"):
-        write_table(path, spoilt, RUNS, {})
+        write_table(path, damaged, RUNS, {})
     assert not path.exists()
     metadata = {b"noisescale": json.dumps({"schema_version": SCHEMA_VERSION}).encode()}
-    pq.write_table(spoilt.replace_schema_metadata(metadata), path)
+    pq.write_table(damaged.replace_schema_metadata(metadata), path)
     with pytest.raises(RecordError, match="test_accuracy has values that are not finite"):
         read_table(path, RUNS)
 

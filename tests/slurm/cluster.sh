@@ -90,7 +90,7 @@ configure() {
     if [[ ! -e $D/munge.key ]]; then
         (umask 077; head -c 128 /dev/urandom >"$D/munge.key")
     fi
-    # a fake GPU is a copy of /dev/null: slurmd only wants a device file
+    # a fake GPU is a copy of /dev/null: slurmd only needs a device file
     for ((i = 0; i < GPUS; i++)); do
         [[ -e $D/dev/gpu$i ]] || mknod "$D/dev/gpu$i" c 1 3
     done

@@ -27,8 +27,8 @@ def cluster():
     os.environ["PATH"] += f":{DAEMONS}"
 
     def manage(what):
-        call = [FOLDER / "cluster.sh", what]
-        return subprocess.run(call, capture_output=True, text=True, check=False, timeout=300)
+        command = [FOLDER / "cluster.sh", what]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
     try:
         installed = manage("install")
@@ -65,6 +65,6 @@ def on_cluster(cluster, tmp_path):
 def expected(tmp_path_factory):
     """The table of runs of the tiny study, trained without a cluster."""
     local = Workflow(copy_of_repository(tmp_path_factory.mktemp("local") / "repository"), TRAININGS)
-    call = local(TABLE)
-    assert call.status == 0, call.text
+    result = local(TABLE)
+    assert result.status == 0, result.text
     return run_table(local)

@@ -28,8 +28,8 @@ def train_stage(study_path, data_path, shard, *rest):
 def test_a_whole_study_has_the_same_results_on_a_cluster_as_locally(on_cluster, tmp_path):
     study = yaml.safe_load((REPOSITORY / "workflow/presets/smoke.yaml").read_text())
     on_cluster.settings = study
-    call = on_cluster()
-    assert call.status == 0, call.text
+    result = on_cluster()
+    assert result.status == 0, result.text
     assert (on_cluster.results / "report.html").stat().st_size > 0
     submitted = {job.rule for job in on_cluster.jobs()}
     assert submitted == {"train", "evidence", "laws"}, "other stages run on the login node"
@@ -41,9 +41,9 @@ def test_a_whole_study_has_the_same_results_on_a_cluster_as_locally(on_cluster, 
 
 def test_the_error_names_the_logs_of_a_failed_job_and_the_other_jobs_finish(on_cluster):
     on_cluster.append(JOB, FAILING)
-    call = on_cluster(TABLE, "--retries", "0")
-    assert call.status == 1
-    message = call.text.partition("Error in rule train:")[2]
+    result = on_cluster(TABLE, "--retries", "0")
+    assert result.status == 1
+    message = result.text.partition("Error in rule train:")[2]
     stage_log, slurm_log = (
         next(log for log in re.findall(r"[^\s,()]+\.log", message) if folder in log)
         for folder in ("results/tiny/logs/train", ".snakemake/slurm_logs")
@@ -136,7 +136,7 @@ def test_the_runs_of_a_shard_are_kept_when_a_job_that_extends_it_fails(on_cluste
     assert kept in on_cluster.log(shard)
 
 
-def test_ctrl_c_cancels_the_jobs_and_the_next_call_resumes_them(on_cluster, expected):
+def test_ctrl_c_cancels_the_jobs_and_the_next_workflow_run_resumes_them(on_cluster, expected):
     on_cluster.hold()
     on_cluster.start(TABLE)
     wait_until(lambda: len(on_cluster.held()) == 2)
@@ -157,8 +157,8 @@ def test_no_shell_evaluates_text_of_the_command_line(on_cluster):
         "--config",
         "title=$(touch executed) `touch executed`",
     )
-    call = on_cluster("results/tiny/scaling_laws.json")
-    assert call.status == 0, call.text
+    result = on_cluster("results/tiny/scaling_laws.json")
+    assert result.status == 0, result.text
     assert not list(on_cluster.folder.rglob("executed"))
 
 
@@ -170,11 +170,13 @@ def test_no_run_is_trained_twice_when_jobs_of_a_killed_snakemake_still_run(on_cl
 
     on_cluster.start(TABLE)
     for shard in (first, second):
-        wait_until(lambda shard=shard: "another process is at work on it" in on_cluster.log(shard))
+        wait_until(
+            lambda shard=shard: "locked by another process; waiting" in on_cluster.log(shard)
+        )
     assert len(on_cluster.jobs("train")) == 4
     on_cluster.let_go()
     on_cluster.finish()
-    assert "an earlier call was killed; going on from there" in on_cluster.output()
+    assert "an earlier workflow run was killed; resuming" in on_cluster.output()
     for shard in (first, second):
         assert len(on_cluster.held()[shard]) == 1
         assert re.search(r"\d+ runs kept, 0 to train", on_cluster.log(shard))
@@ -202,7 +204,7 @@ def test_each_training_job_has_a_separate_gpu_and_other_jobs_have_none(on_cluste
     assert all("gpu" not in job.gpus for job in on_cluster.jobs("laws"))
 
 
-def test_a_call_survives_a_restart_of_slurms_controller(on_cluster, expected, monkeypatch):
+def test_a_workflow_run_survives_a_restart_of_slurms_controller(on_cluster, expected, monkeypatch):
     # The plugin then calls sacct; this cluster has no accounting.
     sacct = on_cluster.folder / "bin/sacct"
     sacct.parent.mkdir()

@@ -72,11 +72,12 @@ def test_final_rows_hold_each_run_once_after_its_last_update(study, runs):
 
 
 def test_resamples_draw_with_replacement_and_depend_on_the_number_of_seeds_only():
-    counts = bootstrap.resamples(range(7), STATISTICS)
+    counts = bootstrap.resample_counts(range(7), STATISTICS)
     assert counts.shape == (500, 7)
     assert (counts.sum(axis=1) == 7).all()
     np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.2)
-    np.testing.assert_array_equal(counts, bootstrap.resamples([3, 1, 4, 15, 9, 2, 6], STATISTICS))
+    others = bootstrap.resample_counts([3, 1, 4, 15, 9, 2, 6], STATISTICS)
+    np.testing.assert_array_equal(counts, others)
 
 
 def test_a_summary_equals_a_bootstrap_written_as_a_loop():
@@ -87,7 +88,7 @@ def test_a_summary_equals_a_bootstrap_written_as_a_loop():
     tail = stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf(0.025, n - 1))
     for cell in range(3):
         draws = []
-        for count in bootstrap.resamples(range(n), STATISTICS):
+        for count in bootstrap.resample_counts(range(n), STATISTICS):
             resample = [values[seed, cell] for seed in range(n) for _ in range(count[seed])]
             draws.append(np.mean(resample))
         row = summary.loc[cell]
@@ -109,7 +110,7 @@ def test_the_effect_of_a_seed_on_all_curves_cancels_in_their_difference():
     random = np.random.default_rng(1)
     seed_effect = random.normal(0, 1, (10, 1))
     values = seed_effect + np.array([0.0, 0.5]) + random.normal(0, 0.01, (10, 2))
-    means = bootstrap.means(values, bootstrap.resamples(range(10), STATISTICS))
+    means = bootstrap.means(values, bootstrap.resample_counts(range(10), STATISTICS))
     low, high = bootstrap.interval(means[:, 1] - means[:, 0], 10, 0.95)
     assert 0.48 < low < 0.5 < high < 0.52
     single_low, single_high = bootstrap.interval(means[:, 0], 10, 0.95)
@@ -149,7 +150,7 @@ def test_one_seed_has_a_mean_and_no_interval():
 
 def test_cells_with_two_rows_of_a_seed_are_refused(study, runs):
     rows = final_rows(experiment_rows(study, runs, "learning_rate"))
-    with pytest.raises(ValueError, match="an axis is missing"):
+    with pytest.raises(ValueError, match="a grouping column is missing"):
         bootstrap.summarize(rows, ["batch_size"], "test_accuracy", STATISTICS)
 
 

@@ -21,7 +21,7 @@ def test_without_censoring_it_is_ordinary_least_squares():
         peer = sm.OLS(y[row], x).fit()
         np.testing.assert_allclose(fit.coefficients[row], peer.params, rtol=1e-10)
         np.testing.assert_allclose(fit.errors[row], peer.bse, rtol=1e-10)
-        assert fit.sigma[row] ** 2 == pytest.approx(peer.mse_resid) and fit.freedom == 6
+        assert fit.sigma[row] ** 2 == pytest.approx(peer.mse_resid) and fit.dof == 6
 
 
 @pytest.mark.parametrize("seed", range(5))

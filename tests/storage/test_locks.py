@@ -24,7 +24,7 @@ with exclusive_lock(sys.argv[1]) as locked:
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process that works on a shard."""
+    """Another process that holds the lock of a shard."""
     call = [sys.executable, "-c", HOLDER, tmp_path / "shard"]
     process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "True\n"
@@ -34,7 +34,7 @@ def holder(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["done", "killed"])
-def test_the_second_waits_until_the_first_has_ended(holder, tmp_path, caplog, end):
+def test_the_second_process_waits_until_the_first_has_ended(holder, tmp_path, caplog, end):
     entered = threading.Event()
 
     def enter():
@@ -44,7 +44,7 @@ def test_the_second_waits_until_the_first_has_ended(holder, tmp_path, caplog, en
     second = threading.Thread(target=enter)
     second.start()
     assert not entered.wait(0.3)
-    assert "another process is working on it" in caplog.text
+    assert "locked by another process; waiting" in caplog.text
     if end == "done":
         holder.stdin.close()
     else:
@@ -59,7 +59,7 @@ def test_other_shards_in_the_folder_do_not_wait(holder, tmp_path):
         assert holder.poll() is None
 
 
-def test_no_two_processes_hold_it_at_the_same_time(tmp_path):
+def test_no_two_processes_hold_a_lock_at_the_same_time(tmp_path):
     script = """
 import sys
 from pathlib import Path
@@ -77,7 +77,7 @@ for _ in range(60):
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK])
-def test_without_locks_the_work_goes_on(tmp_path, monkeypatch, caplog, number):
+def test_without_support_for_locks_the_work_continues(tmp_path, monkeypatch, caplog, number):
     def none(*arguments):
         raise OSError(number, os.strerror(number))
 
@@ -85,7 +85,7 @@ def test_without_locks_the_work_goes_on(tmp_path, monkeypatch, caplog, number):
     for _ in range(2):
         with exclusive_lock(tmp_path / "shard") as locked:
             assert not locked
-    assert "the file system has no locks" in caplog.text
+    assert "the file system does not support locks" in caplog.text
 
 
 def test_removing_partial_writes_leaves_the_lock(tmp_path):

@@ -113,7 +113,7 @@ WRONG = [
     ("base: {weight_decay: .inf}", "base.weight_decay", "inf", "a finite number"),
     ("base: {updates: 10.5}", "base.updates", "10.5", "a whole number (at least 1"),
     ("base: {train_size: 1}", "base.train_size", "1", "a whole number (at least 2"),
-    ("base: {learning_rate: [0.1]}", "base.learning_rate", "[0.1]", "several stand in an exp"),
+    ("base: {learning_rate: [0.1]}", "base.learning_rate", "[0.1]", "put lists in an exp"),
     ("base: {preprocessing: zca}", "base.preprocessing", '"zca"', "raw, standardize, whiten"),
     ("base: {epochs: 2}", "base.epochs", "2 next to updates", "one of the two"),
     ("base: {seeds: 0}", "base.seeds", "0", "a number of seeds from 1 to 10000 or a list"),
@@ -427,7 +427,7 @@ def test_a_study_without_any_experiment_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["null", "None", "~"])
 def test_null_on_the_command_line_is_explained(text: str) -> None:
-    """Snakemake makes text of every nested value of --config."""
+    """Snakemake passes every nested value of --config as text."""
     with pytest.raises(ConfigError) as caught:
         load({"experiments": {"evidence": text}})
     assert str(caught.value) == (

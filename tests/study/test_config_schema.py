@@ -107,7 +107,7 @@ def with_defaults(value: Any, node: dict[str, Any]) -> Any:
     return result
 
 
-def test_what_is_left_out_takes_the_schemas_default() -> None:
+def test_omitted_keys_take_the_schemas_default() -> None:
     short = yaml.safe_load("""
         study: short
         base: {hidden: 16, train_size: 100, learning_rate: 0.1, updates: 50}

@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 from helpers.synthetic import synthetic_study
 
-from noisescale.study.grid import Run, cells, expand_cells, noise_scale, unique_runs
+from noisescale.study.grid import Run, cells, expand_cells, unique_runs
 from noisescale.study.model import BatchRange, Experiment, Study
+from noisescale.study.noise_scale import noise_scale
 from noisescale.study.shards import SHARD_PATTERN, assign_shards, shard_name, shard_runs
 
 AXES = {
@@ -92,7 +93,7 @@ def test_every_field_is_part_of_a_runs_identity():
 
 
 def test_a_runs_name_is_the_digest_of_its_fields_as_json():
-    """Files on disk are matched by it; here it is computed in another way."""
+    """Existing files are matched by it, so this test computes it independently."""
     for run in unique_runs(synthetic_study(seeds=2)):
         text = json.dumps(dataclasses.asdict(run), sort_keys=True)
         assert run.run_id == hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

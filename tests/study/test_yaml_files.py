@@ -1,4 +1,4 @@
-"""A configuration file that cannot be read in one way only is refused in one line."""
+"""An ambiguous configuration file is refused in one line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ AMBIGUOUS = [
 @pytest.mark.parametrize(
     ("text", "line", "key", "problem", "remedy"), AMBIGUOUS, ids=[text for text, *_ in AMBIGUOUS]
 )
-def test_what_can_be_read_in_two_ways_is_refused_with_file_line_and_key(
+def test_ambiguous_yaml_is_refused_with_file_line_and_key(
     text: str, line: int, key: str, problem: str, remedy: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "own.yaml"
@@ -108,9 +108,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         ("a: null\n~: 1\n", {"a": None, None: 1}),
     ],
 )
-def test_what_can_be_read_in_one_way_is_accepted(
-    text: str, content: dict[Any, Any], tmp_path: Path
-) -> None:
+def test_unambiguous_yaml_is_accepted(text: str, content: dict[Any, Any], tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(text, encoding="utf-8")
     assert read_yaml(path) == content

@@ -115,11 +115,11 @@ def test_a_checkpoint_is_read_as_it_was_written(written):
 
 
 @pytest.mark.parametrize("other", [{"numerics_version": 2}, {"data_digest": "others"}])
-def test_a_checkpoint_of_another_arithmetic_or_other_data_is_ignored(written, other, caplog):
+def test_a_checkpoint_of_another_numerics_version_or_other_data_is_ignored(written, other, caplog):
     with caplog.at_level("INFO"):
         foreign = read(written, **other)
     assert not foreign.finished and foreign.snapshot(written[2]) is None
-    assert "from other data or another arithmetic" in caplog.text
+    assert "created from different data or with another NUMERICS_VERSION" in caplog.text
 
 
 def test_finished_runs_that_the_job_no_longer_has_are_ignored(written):
@@ -138,7 +138,7 @@ def part_offsets(content):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit flipped"])
-def test_a_damaged_record_costs_only_itself_and_those_after_it(written, damage, caplog):
+def test_a_damaged_record_and_all_later_ones_are_ignored(written, damage, caplog):
     path, doing = written[0].path, written[2]
     whole = path.read_bytes()
     records = list(part_offsets(whole))

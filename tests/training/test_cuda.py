@@ -106,11 +106,11 @@ def test_stacks_on_several_streams_are_those_of_one_at_a_time():
         for size in (fields.get("batch_size", 15), 3)
     ]
 
-    def curves(at_once):
+    def curves(n_concurrent):
         def begin(runs):
             return TrainingLoop(data, runs, 5)
 
-        finished = run_concurrently(stacks, begin, at_once, Checkpointer(), "cuda")
+        finished = run_concurrently(stacks, begin, n_concurrent, Checkpointer(), "cuda")
         return {curve.run: curve for part in finished for curve in part}
 
     one, several = curves(1), curves(8)

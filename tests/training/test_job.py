@@ -104,15 +104,15 @@ def test_only_missing_runs_are_trained_and_the_others_kept_as_they_are(job):
     assert before.equals(kept.reset_index(drop=True))
 
 
-def test_a_run_trained_later_equals_one_trained_at_once(job):
+def test_a_run_does_not_depend_on_when_it_is_trained(job):
     job(study(seeds=(0,)))
     grown, _ = job(study(seeds=(0, 1, 2)))
     job.output.unlink()
-    at_once, _ = job(study(seeds=(0, 1, 2)))
+    whole, _ = job(study(seeds=(0, 1, 2)))
     columns = [c for c in grown if c != "train_seconds"]
     order = ["run_id", "update"]
-    grown, at_once = (t.sort_values(order, ignore_index=True)[columns] for t in (grown, at_once))
-    assert grown.equals(at_once)
+    grown, whole = (t.sort_values(order, ignore_index=True)[columns] for t in (grown, whole))
+    assert grown.equals(whole)
 
 
 def test_runs_that_the_study_no_longer_has_stay_in_the_file(job):
@@ -122,7 +122,7 @@ def test_runs_that_the_study_no_longer_has_stay_in_the_file(job):
     assert runs_of(after) == runs_of(before)
 
 
-def test_with_another_arithmetic_or_other_data_all_runs_are_trained_again(job, monkeypatch):
+def test_with_another_numerics_version_or_other_data_all_runs_are_trained_again(job, monkeypatch):
     job(study())
     monkeypatch.setattr(identity, "NUMERICS_VERSION", 0)
     _, metadata = job(study())
@@ -140,7 +140,7 @@ def test_with_another_arithmetic_or_other_data_all_runs_are_trained_again(job, m
 
 
 def test_with_other_points_of_the_learning_curves_all_runs_are_trained_again(job):
-    """Otherwise one curve would have points that another lacks."""
+    """Otherwise the curves would have different points."""
     job(study())
     table, _ = job(dataclasses.replace(study(seeds=(0, 1, 2)), evaluations_per_decade=1))
     assert job.trained() == 12
@@ -153,7 +153,7 @@ def test_with_products_of_another_precision_all_runs_are_trained_again(job):
     assert job.trained() == 8 and metadata["precision"] == "tf32"
 
 
-def test_a_shard_that_lacks_nothing_is_left_as_it_is(job):
+def test_a_complete_shard_is_not_rewritten(job):
     job(study())
     before = job.output.read_bytes()
     job(study())
@@ -248,7 +248,7 @@ def test_a_job_that_is_killed_and_resumed_leads_to_the_same_table(job, stage):
     assert resumed.drop(columns="train_seconds").equals(undisturbed.drop(columns="train_seconds"))
 
 
-def test_the_second_of_two_jobs_at_the_same_time_finds_the_work_of_the_first(job, stage):
+def test_the_second_of_two_concurrent_jobs_uses_the_results_of_the_first(job, stage):
     both = [stage(long(study()), name) for name in ("one", "other")]
     assert [process.wait() for process, _ in both] == [0, 0]
     texts = sorted((log.read_text() for _, log in both), key=len)

@@ -74,13 +74,13 @@ def test_each_run_has_the_labels_of_its_task(make):
             assert targets[run].argmax(1).tolist() == expected
 
 
-def test_asking_in_pieces_gives_the_same_minibatches_as_asking_group_size(make):
+def test_minibatches_do_not_depend_on_how_the_updates_are_divided(make):
     minibatches, _, _ = make
-    at_once = [x for x, _ in updates(minibatches(3), 0, 25)]
+    whole = [x for x, _ in updates(minibatches(3), 0, 25)]
     source = minibatches(3)
     cuts = [0, 1, 5, 6, 13, 25]
     pieces = [x for a, b in itertools.pairwise(cuts) for x, _ in updates(source, a, b)]
-    assert all(torch.equal(a, b) for a, b in zip(at_once, pieces, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(whole, pieces, strict=True))
 
 
 def test_a_run_sees_the_same_minibatches_in_every_stack(make):
@@ -123,14 +123,14 @@ def test_a_block_is_of_full_length_or_of_a_power_of_two_and_ends_with_the_epoch(
     assert lengths == 2 * [6, 6, 6, 2] + [6, 1]
 
 
-def test_positions_say_where_an_example_stands_in_its_training_set(make):
+def test_positions_are_those_of_the_examples_in_the_training_set(make):
     minibatches, members, _ = make
     for block in blocks(minibatches(3), 0, 12, 2):
         for run, row in enumerate((0, 0, 1)):
             assert torch.equal(members[row][block.positions[run]], block.x[run, :, 0].long())
 
 
-def test_a_gpu_is_given_portions_of_few_lengths(make, monkeypatch):
+def test_groups_on_a_gpu_have_few_lengths(make, monkeypatch):
     """Each length is recorded once; the blocks in them are the same."""
     minibatches, _, _ = make
 

@@ -1,4 +1,4 @@
-"""The arithmetic that trains a run stays the same until `NUMERICS_VERSION` is raised."""
+"""The arithmetic that trains a run stays the same until `NUMERICS_VERSION` is incremented."""
 
 import itertools
 import json

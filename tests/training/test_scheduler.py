@@ -62,13 +62,13 @@ class Diary(Checkpointer):
         self.pages.append(stacks)
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 9])
+@pytest.mark.parametrize("n_concurrent", [1, 3, 9])
 @pytest.mark.parametrize("most", [1, 3, 4, 100])
-def test_every_run_is_trained_once_however_small_the_memory(most, at_once, caplog):
+def test_every_run_is_trained_once_however_small_the_memory(most, n_concurrent, caplog):
     caplog.set_level("INFO")
     machine = Machine(most)
     stacks = split_evenly(list(range(23)), 6)
-    found = list(run_concurrently(stacks, machine.begin, at_once, Checkpointer(), "cpu"))
+    found = list(run_concurrently(stacks, machine.begin, n_concurrent, Checkpointer(), "cpu"))
     assert sorted(curve for part in found for curve in part) == [10 * run for run in range(23)]
     assert machine.held == 0
     if most < 6:

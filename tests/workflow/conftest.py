@@ -1,4 +1,4 @@
-"""The tiny study: before its first call, and finished."""
+"""The tiny study: before its first workflow run, and finished."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.tiny_workflow import Workflow, copy_of_repository
 
 @pytest.fixture
 def fresh(tmp_path):
-    """The workflow before its first call."""
+    """The workflow before its first run."""
     return Workflow(copy_of_repository(tmp_path / "repository"))
 
 
@@ -21,16 +21,16 @@ def _finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def first_call(_finished):
-    """The first call of the finished study."""
+def first_run(_finished):
+    """The first workflow run of the finished study."""
     return _finished[1]
 
 
 @pytest.fixture
 def finished(_finished, tmp_path):
     """The workflow with its study complete, in a copy of the test's own."""
-    workflow, call = _finished
-    assert call.status == 0, call.text
+    workflow, result = _finished
+    assert result.status == 0, result.text
     folder = tmp_path / "repository"
     shutil.copytree(workflow.folder, folder, symlinks=True)
     return Workflow(folder, workflow.settings)

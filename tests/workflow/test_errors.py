@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 
-def one_line(call, *parts):
-    """Check that one line of what was said holds all parts, and that no traceback did."""
-    assert call.status != 0
-    assert "Traceback" not in call.text
-    assert any(all(part in line for part in parts) for line in call.text.splitlines()), call.text
+def one_line(result, *parts):
+    """Check that one line of the output has all parts, and that there is no traceback."""
+    assert result.status != 0
+    assert "Traceback" not in result.text
+    assert any(all(part in line for part in parts) for line in result.text.splitlines()), (
+        result.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,9 +32,9 @@ def test_a_wrong_config_is_one_line_and_leaves_nothing_behind(fresh, patch, part
             fresh.settings[key].update(value)
         else:
             fresh.settings[key] = value
-    call = fresh()
-    one_line(call, *parts)
-    assert len([line for line in call.text.splitlines() if "noisescale" in line]) == 1
+    result = fresh()
+    one_line(result, *parts)
+    assert len([line for line in result.text.splitlines() if "noisescale" in line]) == 1
     assert not (fresh.folder / "results").exists()
 
 
@@ -43,8 +45,8 @@ def test_a_wrong_config_is_one_line_and_leaves_nothing_behind(fresh, patch, part
         ("base: {updates: 0200}\n", ("own.yaml, line 1", "base.updates", "0200", "128")),
     ],
 )
-def test_a_file_that_can_be_read_in_two_ways_is_one_line(fresh, text, parts):
-    """Snakemake itself accepts it and would use one of the two."""
+def test_an_ambiguous_file_is_one_line(fresh, text, parts):
+    """Snakemake itself accepts the file and would use one of the two values."""
     (fresh.folder / "own.yaml").write_text(text)
     fresh.options = (*fresh.options, "own.yaml")
     one_line(fresh("--dry-run"), *parts)
@@ -52,8 +54,8 @@ def test_a_file_that_can_be_read_in_two_ways_is_one_line(fresh, text, parts):
 
 
 def test_null_on_the_command_line_is_one_line(fresh):
-    call = fresh("--dry-run", "--config", "experiments={evidence: null}")
-    one_line(call, "experiments.evidence", "--config makes text of null", "{evidence: null}")
+    result = fresh("--dry-run", "--config", "experiments={evidence: null}")
+    one_line(result, "experiments.evidence", "--config passes null as text", "{evidence: null}")
 
 
 def test_a_missing_data_file_is_named(fresh):
@@ -73,15 +75,15 @@ def test_a_truncated_data_file_is_named(fresh):
     assert not (fresh.results / "data.npz").exists()
 
 
-def test_a_users_own_data_go_the_whole_way(fresh):
+def test_a_study_of_a_users_own_data_is_complete(fresh):
     draw = np.random.default_rng(0)
     y = np.arange(160) % 3
     X = (draw.normal(size=(3, 4, 5))[y] + draw.normal(size=(160, 4, 5))).astype(np.float32)
     np.savez(fresh.folder / "my data.npz", X_train=X, y_train=y, X_test=X, y_test=y)
     fresh.settings["dataset"] = {"name": "npz", "path": "my data.npz"}
     fresh.settings["experiments"]["evidence"]["classes"] = [0, 2]
-    call = fresh()
-    assert call.status == 0, call.text
+    result = fresh()
+    assert result.status == 0, result.text
     assert (fresh.results / "report.html").exists()
 
 

@@ -1,9 +1,9 @@
-"""Every call that only looks leaves all files as they are, and needs no permission to write."""
+"""Modes of Snakemake that run no job change no file and need no write permission."""
 
 import pytest
 from helpers.tiny_workflow import tree_digests
 
-LOOKING = {
+READ_ONLY_MODES = {
     "a dry run": ("--dry-run",),
     "the rules": ("--list-rules",),
     "a summary": ("--summary",),
@@ -26,21 +26,21 @@ def damaged(finished):
     return finished
 
 
-@pytest.mark.parametrize("what", LOOKING)
-def test_looking_at_damaged_results_changes_no_file(damaged, what):
+@pytest.mark.parametrize("what", READ_ONLY_MODES)
+def test_modes_that_run_no_job_change_no_damaged_file(damaged, what):
     before = tree_digests(damaged.folder)
-    call = damaged(*LOOKING[what])
+    result = damaged(*READ_ONLY_MODES[what])
     assert tree_digests(damaged.folder) == before
     if what != "the rules":  # which Snakemake prints and nothing else
-        assert "results/tiny/runs.parquet: damaged or replaced; a run makes it again" in call.text
+        assert "results/tiny/runs.parquet: damaged or replaced; will be rebuilt" in result.text
 
 
 def test_a_dry_run_of_damaged_results_plans_the_jobs_of_the_run(damaged):
     dry = damaged.dry_run()
     assert {"collect", "laws", "claims", "report"} <= dry.jobs.keys()
     assert not {"data", "train", "evidence"} & dry.jobs.keys()
-    call = damaged()
-    assert call.status == 0 and call.jobs == dry.jobs, call.text
+    result = damaged()
+    assert result.status == 0 and result.jobs == dry.jobs, result.text
     assert damaged.dry_run().nothing_to_be_done
 
 
@@ -75,9 +75,9 @@ def test_modules_of_the_working_directory_are_not_executed(finished):
     (shard,) = (finished.results / "runs").rglob("batch_size~8-63/*.parquet")
     shard.unlink()
     (finished.results / "evidence.parquet").unlink()
-    call = finished("results/tiny/runs.parquet", "results/tiny/evidence.parquet", **SAFE)
-    assert call.status == 0, call.text
-    assert call.trained == 4
+    result = finished("results/tiny/runs.parquet", "results/tiny/evidence.parquet", **SAFE)
+    assert result.status == 0, result.text
+    assert result.trained == 4
 
 
 SAFE = {"PYTHONSAFEPATH": "1"}

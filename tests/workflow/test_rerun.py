@@ -1,4 +1,4 @@
-"""Running again only what changed, with real calls of Snakemake on a tiny study.
+"""Only what changed is run again, tested with real workflow runs of a tiny study.
 
 What is up to date is tested in detail, and much faster, in test_freshness.py.
 """
@@ -25,8 +25,8 @@ def older(path, content):
     os.utime(path, (before - DAY, before - DAY))
 
 
-def test_a_first_call_makes_everything(first_call, finished):
-    assert first_call.trained == RUNS
+def test_the_first_workflow_run_builds_everything(first_run, finished):
+    assert first_run.trained == RUNS
     for name in ("runs.parquet", "evidence.parquet", "scaling_laws.json", "report.html"):
         assert (finished.results / name).stat().st_size > 0
     figures = {path.name for path in (finished.results / "figures").iterdir()}
@@ -35,26 +35,26 @@ def test_a_first_call_makes_everything(first_call, finished):
     assert not list(finished.results.rglob("*.sha256"))
 
 
-def test_it_says_before_it_starts_what_it_will_do(fresh, first_call):
+def test_the_summary_is_printed_before_the_first_job(fresh, first_run):
     expected = f"study tiny: {RUNS} runs, 0 up to date, {RUNS} to train in 2 jobs"
-    assert expected in first_call.text
-    assert re.search(r"^Provided resources: .*\bgpu\b.*\b1\b", first_call.text, re.MULTILINE)
+    assert expected in first_run.text
+    assert re.search(r"^Provided resources: .*\bgpu\b.*\b1\b", first_run.text, re.MULTILINE)
     dry = fresh.dry_run()
     assert expected in dry.text and "out of date" not in dry.text
     assert not fresh.results.exists()
 
 
-def test_a_run_of_two_experiments_is_trained_once(first_call):
-    assert first_call.trained == RUNS
+def test_a_run_of_two_experiments_is_trained_once(first_run):
+    assert first_run.trained == RUNS
 
 
-def test_a_second_call_does_nothing(finished):
-    call = finished()
-    assert call.nothing_to_be_done and not call.jobs
-    assert f"{RUNS} runs, {RUNS} up to date, 0 to train" in call.text
+def test_a_second_workflow_run_does_nothing(finished):
+    result = finished()
+    assert result.nothing_to_be_done and not result.jobs
+    assert f"{RUNS} runs, {RUNS} up to date, 0 to train" in result.text
 
 
-def test_touching_files_or_leftovers_of_earlier_versions_do_nothing(finished):
+def test_touched_files_and_leftovers_of_earlier_versions_rerun_nothing(finished):
     for folder in ("results", "src", "workflow", "envs"):
         for path in sorted((finished.folder / folder).rglob("*")):
             if path.is_file():
@@ -64,7 +64,7 @@ def test_touching_files_or_leftovers_of_earlier_versions_do_nothing(finished):
     assert finished.dry_run().nothing_to_be_done
 
 
-def test_results_are_up_to_date_without_what_snakemake_knows_of_them(finished):
+def test_results_are_up_to_date_without_snakemakes_metadata(finished):
     shutil.rmtree(finished.folder / ".snakemake")
     assert finished.dry_run().nothing_to_be_done
 
@@ -79,17 +79,17 @@ def test_results_are_up_to_date_without_what_snakemake_knows_of_them(finished):
 )
 def test_a_new_value_trains_exactly_its_runs(finished, what, more):
     more(finished.settings)
-    call = finished(RUNS_TABLE)
+    result = finished(RUNS_TABLE)
     new = {"learning rate": 6, "seed": 6, "batch size": 4}[what]
-    assert call.status == 0, call.text
-    assert call.trained == new
-    assert f"{RUNS + new} runs, {RUNS} up to date, {new} to train" in call.text
+    assert result.status == 0, result.text
+    assert result.trained == new
+    assert f"{RUNS + new} runs, {RUNS} up to date, {new} to train" in result.text
 
 
-def test_a_new_value_leaves_the_evidence_alone_and_taking_it_back_leaves_nothing_to_do(finished):
+def test_a_new_value_does_not_rerun_the_evidence_and_removing_it_leaves_nothing_to_do(finished):
     finished.settings["experiments"]["learning_rate"]["learning_rate"].append(0.2)
-    call = finished.dry_run()
-    assert call.jobs == {"train": 2, "collect": 1, "laws": 1} | dict.fromkeys(AFTER_LAWS, 1)
+    result = finished.dry_run()
+    assert result.jobs == {"train": 2, "collect": 1, "laws": 1} | dict.fromkeys(AFTER_LAWS, 1)
     finished.settings["experiments"]["learning_rate"]["learning_rate"].pop()
     assert finished.dry_run().nothing_to_be_done
 
@@ -125,44 +125,44 @@ def test_a_file_that_became_older_runs_exactly_the_jobs_that_depend_on_it(
 ):
     path = finished.folder / file
     older(path, edit(path.read_bytes()))
-    call = finished.dry_run()
-    assert call.jobs.keys() == (jobs and {*jobs, "all"}), call.text
-    assert f"{RUNS} runs, {RUNS} up to date, 0 to train" in call.text
+    result = finished.dry_run()
+    assert result.jobs.keys() == (jobs and {*jobs, "all"}), result.text
+    assert f"{RUNS} runs, {RUNS} up to date, 0 to train" in result.text
 
 
-def test_an_edited_plot_is_drawn_again_by_a_run_after_which_nothing_is_to_be_done(finished):
+def test_an_edited_plot_is_drawn_again_once(finished):
     path = finished.folder / SOURCE / "figures/fig1_memorization.py"
     older(path, CODE(path.read_bytes()))
     caption = finished.folder / "workflow/report/fig1_memorization.rst"
     older(caption, caption.read_bytes() + b"\nOne more sentence.\n")
-    call = finished()
-    assert call.status == 0, call.text
-    assert call.jobs.keys() == {"figures_evidence", "claims", "report", "all"}
-    assert call.trained == 0
+    result = finished()
+    assert result.status == 0, result.text
+    assert result.jobs.keys() == {"figures_evidence", "claims", "report", "all"}
+    assert result.trained == 0
     assert "One more sentence." in (finished.results / "report.html").read_text()
     assert finished.dry_run().nothing_to_be_done
 
 
 def test_another_version_of_the_arithmetic_trains_everything_again(finished):
-    finished.edit("src/noisescale/numerics.py", "NUMERICS_VERSION = 1", "NUMERICS_VERSION = 2")
-    call = finished(RUNS_TABLE)
-    assert f"{RUNS} runs, 0 up to date, {RUNS} to train" in call.text
-    assert call.trained == RUNS
+    finished.append("src/noisescale/numerics.py", "NUMERICS_VERSION += 1")
+    result = finished(RUNS_TABLE)
+    assert f"{RUNS} runs, 0 up to date, {RUNS} to train" in result.text
+    assert result.trained == RUNS
 
 
 def test_a_deleted_shard_is_trained_again_and_no_other(finished):
     (shard,) = (finished.results / "runs").rglob("batch_size~1-7/*.parquet")
     shard.unlink()
-    call = finished(RUNS_TABLE)
-    assert call.status == 0, call.text
-    assert call.jobs["train"] == 1
-    assert call.trained == 2 * 2 * 2
+    result = finished(RUNS_TABLE)
+    assert result.status == 0, result.text
+    assert result.jobs["train"] == 1
+    assert result.trained == 2 * 2 * 2
 
 
 def test_a_forced_training_keeps_the_runs_and_forgetting_trains_them_again(finished):
-    call = finished(RUNS_TABLE, "--forcerun", "train")
-    assert call.status == 0, call.text
-    assert call.jobs["train"] == 2 and call.trained == 0
+    result = finished(RUNS_TABLE, "--forcerun", "train")
+    assert result.status == 0, result.text
+    assert result.jobs["train"] == 2 and result.trained == 0
     (shard,) = (finished.results / "runs").rglob("batch_size~1-7/*.parquet")
     name = shard.relative_to(finished.results / "runs").with_suffix("")
     done = finished.command("forget", "results/tiny", "--shard", str(name))
@@ -180,8 +180,8 @@ def test_a_run_that_a_smaller_study_does_not_have_is_ignored_not_deleted(finishe
     finished(RUNS_TABLE)
     assert learning_rates() == {0.1, 0.4}
     experiment["learning_rate"] = [0.05, 0.1, 0.4]
-    call = finished(RUNS_TABLE)
-    assert call.trained == 0 and call.jobs.keys() == {"collect"}
+    result = finished(RUNS_TABLE)
+    assert result.trained == 0 and result.jobs.keys() == {"collect"}
     assert learning_rates() == {0.05, 0.1, 0.4}
 
 
@@ -189,13 +189,21 @@ def test_the_users_own_flags_are_respected(finished):
     older(finished.results / "runs.parquet", b"damaged")
     assert finished.dry_run("--until", "collect").jobs == {"collect": 1}
     assert finished.dry_run("results/tiny/data.npz").nothing_to_be_done
-    call = finished.dry_run("--forcerun", "evidence")
-    assert call.jobs.keys() == {"collect", "laws", "evidence", *FIGURES, "claims", "report", "all"}
+    result = finished.dry_run("--forcerun", "evidence")
+    assert result.jobs.keys() == {
+        "collect",
+        "laws",
+        "evidence",
+        *FIGURES,
+        "claims",
+        "report",
+        "all",
+    }
 
 
-def test_snakemakes_own_report_is_made_with_captions_and_labels(finished):
-    call = finished("--report", "report.zip")
-    assert call.status == 0, call.text
+def test_snakemakes_own_report_has_captions_and_labels(finished):
+    result = finished("--report", "report.zip")
+    assert result.status == 0, result.text
     with zipfile.ZipFile(finished.folder / "report.zip") as archive:
         names = archive.namelist()
         page = "".join(archive.read(n).decode() for n in names if n.endswith((".html", ".js")))

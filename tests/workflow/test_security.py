@@ -1,4 +1,4 @@
-"""Nothing in a config or a data file is executed, whatever it says and wherever it lies."""
+"""Nothing in a configuration or a data file is executed, whatever its content and location."""
 
 import zipfile
 from pathlib import Path
@@ -46,7 +46,7 @@ def keys():
 
 
 def settings_with(key, value):
-    """Return a sound study but for the value of one key, in every experiment that may have it."""
+    """Return a study, valid except for the value of one key in all experiments that may have it."""
     settings = yaml.safe_load(yaml.safe_dump(SETTINGS))
     for name in [name for name, block in settings["experiments"].items() if block is None]:
         own = EXPERIMENTS[name].swept
@@ -61,7 +61,7 @@ def settings_with(key, value):
     return settings
 
 
-def test_the_study_that_is_made_hostile_is_sound():
+def test_the_study_without_hostile_text_is_valid():
     load_study(settings_with("title", "a title"))
 
 
@@ -84,7 +84,7 @@ def data(**changes):
 
 
 def test_free_text_is_only_ever_text(tmp_path):
-    """In the title, the names of files and folders, and that of the folder that one works in."""
+    """In the title, in names of files and folders, and in that of the working directory."""
     folder = tmp_path / f'it\'s a "folder" {COMMAND}'
     workflow = Workflow(copy_of_repository(folder))
     own = f"my data {COMMAND}.npz".replace("/", "")
@@ -92,12 +92,12 @@ def test_free_text_is_only_ever_text(tmp_path):
     workflow.settings["title"] = title = f"<script>alert(1)</script> {COMMAND}"
     workflow.settings["dataset"] = {"name": "npz", "path": own, "data_root": COMMAND}
     workflow.settings["experiments"]["evidence"]["classes"] = [0, 2]
-    call = workflow()
-    assert call.status == 0, call.text
+    result = workflow()
+    assert result.status == 0, result.text
     page = (workflow.results / "report.html").read_text()
     assert "&lt;script&gt;alert(1)" in page and "<script" not in page
-    call = workflow("--report", "report.zip")
-    assert call.status == 0, call.text
+    result = workflow("--report", "report.zip")
+    assert result.status == 0, result.text
     with zipfile.ZipFile(folder / "report.zip") as archive:
         made = b"".join(archive.read(name) for name in archive.namelist())
     for path in workflow.results.rglob("*"):
@@ -115,5 +115,5 @@ def test_a_pickle_in_the_users_data_is_one_line_and_not_executed(fresh):
 
     np.savez(fresh.folder / "mine.npz", **data(X_train=np.array([[Trap()]] * 160, dtype=object)))
     fresh.settings["dataset"] = {"name": "npz", "path": "mine.npz"}
-    one_line(fresh("results/tiny/data.npz"), "mine.npz", "pickled Python objects")
+    one_line(fresh("results/tiny/data.npz"), "mine.npz", "X_train is damaged, or not numbers")
     assert not (fresh.folder / "sprung").exists()

@@ -1,12 +1,12 @@
-# What all rules share: the checked study, its plan, and which of its results are up to date.
-# Parsing writes nothing, whatever Snakemake was called for.
+# Shared by all rules: the validated study, its plan, and which results are up to date.
+# Parsing writes nothing, in any mode of Snakemake.
 
 import os
 import sys
 from functools import cache
 from pathlib import Path
 
-# The workflow runs the package that lies next to it, whether or not one is installed.
+# Use the package in this repository, even if another version is installed.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
 from noisescale.environment import display_path, export_python
@@ -25,22 +25,22 @@ export_python()
 
 try:
     if workflow.is_main_process:
-        # Snakemake has loaded these files, but it accepts a key that occurs twice, and octal numbers.
+        # Snakemake has loaded these files, but it accepts duplicate keys and octal numbers.
         for configfile in (*workflow.configfiles, *workflow.overwrite_configfiles):
             read_yaml(configfile)
     STUDY = load_study(config)
     PLAN = Plan(STUDY, Path("results") / STUDY.name)
     FINDINGS = Findings()
     if workflow.is_main_process:
-        PLAN.check_data()
+        PLAN.check()
         FINDINGS = examine(PLAN)
-        # None on a cluster, whose processors are not this machine's; workflow.cores is an error there.
+        # None on a cluster, where jobs do not run on this machine's cores and workflow.cores raises.
         cores = workflow.resource_settings.cores
         if active := study_lock.active_owner(PLAN.folder, study_lock.SNAKEMAKE_LOCKS):
             messages = [active]
         else:
             killed = study_lock.stale_locks(PLAN.folder, study_lock.SNAKEMAKE_LOCKS)
-            messages = ["an earlier call was killed; going on from there"] if killed else []
+            messages = ["an earlier workflow run was killed; resuming"] if killed else []
             messages += FINDINGS.messages()
         for message in [*messages, PLAN.summary(FINDINGS.missing, cores)]:
             print(f"noisescale: {message}", file=sys.stderr)
@@ -49,26 +49,26 @@ except NoisescaleError as error:
 
 OUT = str(PLAN.folder)
 STUDY_JSON = f"{OUT}/study.json"
-# Tables and laws that the study has, by their kind.
+# The result files of the study by kind.
 FILES = {kind: f"{OUT}/{name}" for kind, name in stages.result_files(PLAN).items()}
-# -P: no module of the working directory, such as a user's random.py, is imported.
+# -P: do not import modules from the working directory, such as a user's random.py.
 NOISESCALE = "python -P -m noisescale --log {log}"
 STAGE = f"{NOISESCALE} --record {{output.record}}"
 
 
 @cache
 def unlock():
-    """Before a run, but not where Snakemake only looks, remove the locks of a killed call."""
+    """Remove stale locks before jobs run, but not in a dry run."""
     if workflow.executor_plugin and not (workflow.dryrun or workflow.touch):
         study_lock.remove_stale_locks(PLAN.folder, study_lock.SNAKEMAKE_LOCKS)
 
 
 def out_of_date(stage):
-    """An input function that has Snakemake run a stage whose results are not up to date.
+    """An input function that makes Snakemake rerun a stage whose results are out of date.
 
-    It names no file, but adds the results to those that Snakemake's graph of jobs, in memory, is to
-    make again, as --forcerun does. Therefore a dry run plans what a run does, and nothing is
-    deleted. Unlike at parsing, Snakemake knows by then whether it is going to run.
+    It returns no files, but adds the stage's results to the forced files of Snakemake's DAG, as
+    --forcerun does. Therefore a dry run shows the same jobs as a workflow run, and nothing is
+    deleted. Input functions are called after parsing, when Snakemake knows its mode.
     """
 
     def force(wildcards):
@@ -94,36 +94,37 @@ def report_failures():
 
 
 def record(stage):
-    """The file in which a stage states what it made its results from.
+    """The record of a stage: a file with the digests of its inputs and results.
 
-    Stages depend on the records of earlier ones, and their tables are ancient(): a record is small
-    enough for Snakemake to compare its content, so that a touched or copied table re-runs nothing.
+    Stages depend on the records of earlier stages, and tables are marked ancient(). A record is
+    small enough for Snakemake to compare its content, so that a touched or copied table does not
+    rerun anything.
     """
     return f"{OUT}/{stages.RECORDS}/{stage}.json"
 
 
 def made_by(*kinds):
-    """The records of the stages that make the kinds of results that the study has."""
+    """The records of the stages that create these kinds of results, if the study has them."""
     makers = {"runs": "collect", "laws": "laws", "evidence": "evidence"}
     return [record(makers[kind]) for kind in kinds if kind in FILES]
 
 
 def tables(*kinds):
-    """The files of the kinds of results that the study has."""
+    """The files of these kinds of results, if the study has them."""
     return [ancient(FILES[kind]) for kind in kinds if kind in FILES]
 
 
 def flags(*kinds):
-    """The command line's options for the kinds of results that the study has."""
+    """The command-line options for these kinds of results, if the study has them."""
     return " ".join(f"--{kind} {FILES[kind]}" for kind in kinds if kind in FILES)
 
 
 def drawn(figure):
-    """The files of a figure; its picture is a part of Snakemake's own report."""
+    """The files of a figure; its picture is included in Snakemake's own report."""
     stem = f"{OUT}/figures/{figure.name}"
     picture = report(
         f"{stem}.png",
-        # Of this study: it quotes what was measured.
+        # The caption of this study, which quotes the measured results.
         caption=os.path.abspath(f"{OUT}/captions/{figure.caption}"),
         category=figure.part,
         labels={"figure": figure.name.partition("_")[0], "shows": figure.title},

@@ -1,10 +1,10 @@
-# The data set, as one file that later stages read.
+# The data set, as one file for all later stages.
 
 
 rule data:
     input:
         out_of_date("data"),
-        # Its content is compared by the record.
+        # The record compares its content.
         own=ancient(STUDY.dataset.path) if STUDY.dataset.path else [],
     output:
         data=f"{OUT}/data.npz",

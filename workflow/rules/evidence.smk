@@ -1,4 +1,4 @@
-# Part I: the evidence of a linear model, over the precision of its prior (figures 1, 2).
+# Part I: the evidence of a linear model for a range of prior precisions (figures 1 and 2).
 
 if STUDY.evidence:
 

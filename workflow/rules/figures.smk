@@ -26,7 +26,7 @@ if STUDY.experiments:
 
 
 for job, members in stages.figure_jobs(PLAN).items():
-    # The figures of Part I do not wait for the training.
+    # The figures of Part I do not wait for training.
     kinds = ["evidence"] if job == "evidence" else list(FILES)
 
     rule:
@@ -43,7 +43,7 @@ for job, members in stages.figure_jobs(PLAN).items():
             f"{OUT}/logs/figures_{job}.log",
         benchmark:
             f"{OUT}/benchmarks/figures/{job}.tsv"
-        localrule: True  # see the Snakefile
+        localrule: True  # see localrules in the Snakefile
         conda:
             "../../envs/analysis.yaml"
         params:

@@ -1,4 +1,4 @@
-# The claims, evaluated; and one page with everything: claims, figures, how they were made.
+# The claims with their verdicts, and the report: claims, figures, settings, provenance.
 
 
 rule claims:

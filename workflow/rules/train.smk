@@ -1,8 +1,8 @@
-# Part II: the grid of trainings, a job for each shard, and the one table of all runs.
+# Part II: the grid of trainings, with a job for each shard, and the table of all runs.
 
 
-# A training job has no record: a shard states itself which runs it holds, and how they were trained.
-# It depends on the data and on NUMERICS_VERSION, not on the source text of the engine.
+# A training job has no record, because a shard contains the list of its runs, the digest of the
+# data, and NUMERICS_VERSION. Edits of the training code do not rerun it.
 rule train:
     input:
         out_of_date("train"),
@@ -16,11 +16,11 @@ rule train:
         f"{OUT}/benchmarks/train/{{shard}}.tsv"
     wildcard_constraints:
         shard=SHARD_PATTERN,
-    # The longest first, so that no core is idle at the end.
+    # Longest first, so that no core is idle at the end.
     priority: lambda wildcards: PLAN.seconds(wildcards.shard)
     conda:
         "../../envs/train.yaml"
-    # With one thread a run is the same to the last bit, whichever runs are in its stack.
+    # With one thread, a run does not depend on the other runs of its stack, to the last bit.
     threads: 1
     resources:
         runtime=lambda wildcards, attempt: attempt * PLAN.minutes(wildcards.shard),
@@ -33,7 +33,7 @@ rule train:
         " --shard {wildcards.shard} --threads {threads} --output {output}"
 
 
-# By functions: a job on a cluster, which trains one shard, need not list all others.
+# Input functions, so that a job on a cluster, which trains one shard, need not list all shards.
 rule collect:
     input:
         out_of_date("collect"),

@@ -12,7 +12,7 @@ from noisescale.statistics.bootstrap import (
     FloatArray,
     IntArray,
     means,
-    resamples,
+    resample_counts,
     seed_matrix,
 )
 from noisescale.statistics.estimate import Estimate, estimate, estimate_from_draws, power_of_ten
@@ -40,8 +40,8 @@ class Memorization:
         The λ of the weakest prior.
     random_train, random_test
         Accuracy on random labels, in training and in test.
-    real_test
-        Test accuracy on the real labels.
+    true_test
+        Test accuracy on the true labels.
     n_seeds
         Number of seeds of the random labels.
     """
@@ -49,23 +49,23 @@ class Memorization:
     prior_precision: float
     random_train: Estimate
     random_test: Estimate
-    real_test: Estimate
+    true_test: Estimate
     n_seeds: int
 
     @property
     def verdict(self) -> Verdict:
-        """Whether random labels are memorized and real labels are generalized from."""
+        """Whether the model memorizes random labels and generalizes on true labels."""
         return verdict(
             self.random_train.above(MEMORIZED),
             self.random_test.above(CHANCE[0]),
             self.random_test.below(CHANCE[1]),
-            self.real_test.above(GENERALIZES),
+            self.true_test.above(GENERALIZES),
         )
 
 
 @dataclass(frozen=True)
 class EvidenceMinima:
-    """Where evidence and test cross-entropy have their minima on real labels.
+    """Where evidence and test cross-entropy have their minima on true labels.
 
     Attributes
     ----------
@@ -160,13 +160,13 @@ def measure_memorization(
     def at_weakest(rows: pd.DataFrame, column: str) -> Estimate:
         rows = rows[rows["prior_precision"] == weakest]
         _, seeds, values = seed_matrix(rows, ["prior_precision"], column)
-        return estimate(values[:, 0], resamples(seeds, statistics), statistics.confidence)
+        return estimate(values[:, 0], resample_counts(seeds, statistics), statistics.confidence)
 
     return Memorization(
         prior_precision=weakest,
         random_train=at_weakest(random, "train_accuracy"),
         random_test=at_weakest(random, "test_accuracy"),
-        real_test=at_weakest(true, "test_accuracy"),
+        true_test=at_weakest(true, "test_accuracy"),
         n_seeds=random["seed"].nunique(),
     )
 
@@ -176,16 +176,16 @@ def memorization_claim(found: Memorization) -> Claim:
     return Claim(
         name="Memorization and generalization",
         figure="fig1_memorization",
-        paper="A small linear model memorizes random labels, yet generalizes on the real labels of "
+        paper="A small linear model memorizes random labels, yet generalizes on the true labels of "
         "the same inputs.",
         measured=f"At the weakest prior (λ = {power_of_ten(found.prior_precision)}): random labels "
         f"{found.random_train.percent()} accuracy in training and {found.random_test.percent()} in "
-        f"test; real labels {found.real_test.percent()} in test ({found.n_seeds} seeds).",
+        f"test; true labels {found.true_test.percent()} in test ({found.n_seeds} seeds).",
         criterion=f"Random labels: training accuracy above {MEMORIZED:.0%}, test accuracy from "
-        f"{CHANCE[0]:.0%} to {CHANCE[1]:.0%}. Real labels: test accuracy above "
+        f"{CHANCE[0]:.0%} to {CHANCE[1]:.0%}. True labels: test accuracy above "
         f"{GENERALIZES:.0%}. The whole interval must satisfy each.",
         verdict=found.verdict,
-    ).with_number(found.real_test, "% test accuracy on real labels at the weakest prior", 100)
+    ).with_number(found.true_test, "% test accuracy on true labels at the weakest prior", 100)
 
 
 def measure_minima(true: pd.DataFrame, statistics: Statistics) -> EvidenceMinima:
@@ -201,7 +201,7 @@ def measure_minima(true: pd.DataFrame, statistics: Statistics) -> EvidenceMinima
     cells, seeds, ratio = seed_matrix(true, ["prior_precision"], "log_evidence_ratio_per_example")
     _, _, loss = seed_matrix(true, ["prior_precision"], "test_cross_entropy")
     decades = np.log10(cells["prior_precision"].to_numpy(dtype=float))
-    counts, n_seeds = resamples(seeds, statistics), len(seeds)
+    counts, n_seeds = resample_counts(seeds, statistics), len(seeds)
     every_seed = np.ones((1, n_seeds))
 
     def minimum_at(counts: IntArray | FloatArray, values: FloatArray) -> FloatArray:
@@ -226,11 +226,11 @@ def measure_minima(true: pd.DataFrame, statistics: Statistics) -> EvidenceMinima
 
 
 def minima_claim(found: EvidenceMinima) -> Claim:
-    """Return the claim of figure 2 about the real labels."""
+    """Return the claim of figure 2 about the true labels."""
     return Claim(
         name="Evidence and test cross-entropy",
         figure="fig2_evidence",
-        paper="On real labels the evidence favours the model over guessing, and its best "
+        paper="On true labels the evidence favours the model over guessing, and its best "
         "regularization is close to the one with the lowest test cross-entropy.",
         measured=f"Lowest log evidence ratio {found.lowest_ratio.text()} nats per example, at "
         f"λ = {power_of_ten(found.ratio_at)}; lowest test cross-entropy at "
@@ -260,7 +260,7 @@ def measure_random_labels(random: pd.DataFrame, statistics: Statistics) -> Rando
         ratio = ratio[:, departs]
         lowest = estimate_from_draws(
             ratio.mean(axis=0).min(),
-            means(ratio, resamples(seeds, statistics)).min(axis=1),
+            means(ratio, resample_counts(seeds, statistics)).min(axis=1),
             len(seeds),
             statistics.confidence,
         )

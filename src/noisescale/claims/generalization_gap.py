@@ -14,7 +14,7 @@ from noisescale.statistics.bootstrap import (
     FloatArray,
     IntArray,
     means,
-    resamples,
+    resample_counts,
     seed_matrix,
 )
 from noisescale.statistics.estimate import Estimate, estimate, estimate_from_draws
@@ -108,7 +108,7 @@ def measure_generalization_gap(study: Study, finals: pd.DataFrame) -> Generaliza
     confidence = study.statistics.confidence
     cells, seeds, test = seed_matrix(rows, ["batch_size"], "test_accuracy")
     _, _, train = seed_matrix(rows, ["batch_size"], "train_accuracy")
-    counts = resamples(seeds, study.statistics)
+    counts = resample_counts(seeds, study.statistics)
     return GeneralizationGap(
         small=int(cells["batch_size"].iloc[0]),
         large=int(cells["batch_size"].iloc[-1]),
@@ -153,7 +153,7 @@ def measure_weight_decay_gap(study: Study, finals: pd.DataFrame) -> WeightDecayG
         for size in (small, large)
     }
     cells, seeds, _ = curves[small]
-    counts = resamples(seeds, study.statistics)
+    counts = resample_counts(seeds, study.statistics)
 
     def difference(counts: IntArray | FloatArray) -> FloatArray:
         best = {size: means(values, counts).max(axis=1) for size, (*_, values) in curves.items()}

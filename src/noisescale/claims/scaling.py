@@ -15,7 +15,7 @@ from noisescale.claims.claim import Claim, Verdict, verdict
 from noisescale.laws.conditions import LARGE_TRAIN_SIZE, TRAINED
 from noisescale.results.scaling_laws import Collapse, Exponent, Peak
 from noisescale.results.selection import experiment_rows
-from noisescale.statistics.bootstrap import resamples, seed_matrix
+from noisescale.statistics.bootstrap import resample_counts, seed_matrix
 from noisescale.statistics.estimate import Estimate, estimate, minus
 from noisescale.study.experiments import EXPERIMENTS, LAWS
 from noisescale.study.model import Study
@@ -92,7 +92,7 @@ def measure_largest_batches(
     for _, curve in rows.groupby(["variant", "epochs"], dropna=False):
         largest = curve[curve["batch_size"] == curve["batch_size"].max()]
         _, seeds, values = seed_matrix(largest, ["batch_size"], "train_accuracy")
-        counts = resamples(seeds, study.statistics)
+        counts = resample_counts(seeds, study.statistics)
         accuracy = estimate(values[:, 0], counts, study.statistics.confidence)
         first = curve.iloc[0]
         found.append(LargestBatch(first["variant"], float(first["epochs"]), accuracy))

@@ -1,8 +1,8 @@
-"""The cost of a run: one estimate that orders jobs, sets their limits, and predicts their time.
+"""The predicted cost of runs, which orders jobs, limits their resources, and predicts their time.
 
-An architecture counts the work of its runs (`noisescale.models.work.Work`). What each part of the
-work takes on a CPU is measured by ``python -m benchmarks.costs``, and `machine_speed` estimates how
-much faster or slower the present machine is.
+An architecture counts the work of its runs (`noisescale.models.work.Work`). On a CPU, the time of
+each part of the work is measured by ``python -m benchmarks.costs``, and the speed of this machine
+by `machine_speed`.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def run_seconds(
 def stack_size(run: Run, shape: Shape, device: str, memory: int) -> int:
     """Return how many runs like `run` to train in one stack.
 
-    On a CPU, small networks share the cost of a call, and their stack stays within the cache; on a
-    GPU, a stack may fill most of its share of the memory.
+    On a CPU, small networks share the overhead of library calls, and their stack stays within the
+    cache; on a GPU, a stack may fill most of its share of the memory.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How fast this machine is, relative to the reference machine."""
+"""The speed of this machine, relative to the reference machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def speed(gpu: bool) -> float:
 def machine_speed() -> float:
     """Return the speed of one core of this machine, relative to the reference.
 
-    Measured in some hundredths of a second by updates of a layer in NumPy, a mix of products and
-    passes over memory much like that of a training.
+    It is measured within a few hundredths of a second by updates of a layer in NumPy, a mix of
+    matrix products and memory accesses similar to training.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits

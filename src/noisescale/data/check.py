@@ -24,8 +24,8 @@ MAX_CHECKED_BYTES = 2**25
 def check_data(study: Study, prepared: Path | None = None) -> None:
     """Check the data of a study before any job runs, as far as this takes less than a second.
 
-    A user's own file is read completely if it is small, its labels in any case; the files of MNIST
-    and its kin are verified if all four are present. Nothing is downloaded or written.
+    A user's own file is read completely if it is small, its labels in any case; the files of MNIST,
+    Fashion-MNIST and KMNIST are verified if all four are present. Nothing is downloaded or written.
 
     Parameters
     ----------

@@ -91,8 +91,8 @@ def read_dataset_metadata(path: Path) -> dict[str, Any]:
     dict
         ``name``, ``n_classes`` and ``digest`` as in `Dataset`; ``source``: what
         `noisescale.data.sources.source_digest` returned when it was prepared;
-        ``test_images_in_train``: the number of test images that also stand in the training split of
-        a user's own file, None for other data sets.
+        ``test_images_in_train``: the number of test images that also occur in the training split
+        of a user's own file, None for other data sets.
 
     Raises
     ------

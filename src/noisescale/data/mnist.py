@@ -49,13 +49,13 @@ SHA256 = {
         ),
     }.items()
 }
-"""Digests of the unpacked files; torchvision knows only those of the packed ones.
+"""Digests of the unpacked files; torchvision has only those of the packed files.
 
-Those of KMNIST's are not known here: its files are refused only if they belong to another data set.
+There are none for KMNIST: its files are refused only if they belong to another data set.
 """
 
 _TIMEOUT = 30.0
-"""Seconds without an answer after which a download is given up."""
+"""Timeout of a download in seconds, without an answer."""
 
 
 def mnist_folder(spec: DatasetSpec) -> Path:
@@ -183,7 +183,7 @@ def _md5(path: Path) -> str | None:
 
 
 def _files_nearby(folder: Path) -> str:
-    """Say which files of the data set lie in the folder, or nearby under another name."""
+    """Describe which files of the data set are in the folder, or nearby under another name."""
     there = [name for name in FILES if (folder / name).is_file()]
     reports = [f"; of the unpacked files, there are only {', '.join(there)}"] if there else []
     dataset_folder, root = folder.parent, folder.parents[1]
@@ -196,5 +196,5 @@ def _files_nearby(folder: Path) -> str:
             for found in (place / other for place in places for other in names):
                 if found != expected and found.is_file():
                     reports.append(f"; {found} lies where {expected} is expected")
-    # One is enough to see what is wrong with all.
+    # One example is enough to show the problem.
     return "".join(reports[:2])

@@ -1,4 +1,4 @@
-"""Read .npz files without trusting them: users' own data, and the data sets prepared from them."""
+"""Read untrusted .npz files: users' own data, and the data sets prepared from them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load_user_npz(spec: DatasetSpec) -> tuple[Splits, float]:
       1/255;
     - floats, taken as they are (in float32).
 
-    Everything else is refused, since its range does not say what it is: integers beyond 255
+    Everything else is refused, because its units are ambiguous: integers beyond 255
     (uint16 images may have 10, 12 or 16 bits), negative integers, wide integers with small values,
     and grey levels 0 … 255 that are stored as floats. Labels are integers 0 … n_classes − 1.
 
@@ -182,7 +182,7 @@ def _check_classes(path: Path, train: Array, test: Array) -> None:
 
 
 def read_arrays(path: Path, keys: tuple[str, ...], remedy: str) -> dict[str, Array]:
-    """Read arrays from an .npz that is not trusted: no pickles, and none above `MAX_BYTES`.
+    """Read arrays from an untrusted .npz: no pickles, and at most `MAX_BYTES`.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def read_arrays(path: Path, keys: tuple[str, ...], remedy: str) -> dict[str, Arr
     keys
         Names of the arrays; others in the file are not read.
     remedy
-        What to do about a file that cannot be read, the end of the error message.
+        How to remedy a file that cannot be read; the end of the error message.
 
     Raises
     ------
@@ -217,13 +217,13 @@ def read_arrays(path: Path, keys: tuple[str, ...], remedy: str) -> dict[str, Arr
                 )
             for key in keys:
                 with archive.open(f"{key}.npy") as member:
-                    # As numpy.load reads it; whatever the header says, no more than the size above.
+                    # Like numpy.load, but limited to the size above even if the header is wrong.
                     arrays[key] = np.lib.format.read_array(member, allow_pickle=False)
                     if member.read(1):
                         raise ValueError("more bytes than its header declares")
     except DataError:
         raise
-    except Exception as error:  # zipfile, zlib and NumPy have a dozen kinds for damaged bytes
+    except Exception as error:  # zipfile, zlib and NumPy raise many types for damaged data
         reason = str(error) or type(error).__name__
         what = f"{key} is damaged, or not numbers" if key else "damaged, or not an .npz file"
         raise DataError(f"{path}: {what} ({reason}); {remedy}") from error

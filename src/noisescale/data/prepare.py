@@ -94,7 +94,7 @@ def _write(spec: DatasetSpec, arrays: dict[str, Array], scale: float, output: Pa
         meta["test_images_in_train"] = shared
         if shared:
             _LOGGER.warning(
-                "%s: %d of %d images in X_test also stand in X_train; test accuracies are too high",
+                "%s: %d of %d images in X_test also occur in X_train; test accuracies are too high",
                 spec.path,
                 shared,
                 len(arrays["y_test"]),

@@ -1,4 +1,4 @@
-"""Where the known data sets come from.
+"""The sources of the known data sets.
 
 To add one, write a function such as `_digits`, name it in `SOURCES`, and enter its sizes in
 `noisescale.study.catalog`.
@@ -19,15 +19,15 @@ from noisescale.study.model import DatasetSpec
 
 
 def source_digest(spec: DatasetSpec) -> str | None:
-    """Return a digest of the files that a data set would be prepared from now.
+    """Return a digest of the current source files of a data set.
 
-    It is stored in the prepared data set, so that a changed file, or another folder, is noticed.
+    It is stored in the prepared data set, so that a changed file or folder is detected.
 
     Returns
     -------
     str or None
-        The SHA-256 of a user's own file, or that of the digests of the four files of MNIST and its
-        kin. None if a file is absent, or for data that are embedded in a library.
+        The SHA-256 of a user's own file, or a digest of the four files of MNIST, Fashion-MNIST or
+        KMNIST. None if a file is absent, or if the data are embedded in a library.
     """
     if spec.path:
         paths = [Path(spec.path).expanduser()]

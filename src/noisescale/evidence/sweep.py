@@ -35,7 +35,7 @@ def sweep_evidence(
     """Fit a model for every combination of seed, label noise and prior precision.
 
     The statistics of preprocessing are those of the drawn training images, not of the whole
-    training split. The model thus uses nothing but its N examples, and the test images stay unseen
+    training split. The model thus uses nothing but its N examples, and the test images stay unseen,
     whichever pool they come from.
 
     Parameters
@@ -45,7 +45,7 @@ def sweep_evidence(
     spec
         The classes, sizes and values of the sweep.
     progress
-        Is called with the number of fits since its last call.
+        Called with the number of fits since the last call.
 
     Returns
     -------

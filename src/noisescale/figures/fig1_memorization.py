@@ -1,4 +1,4 @@
-"""Figure 1: a linear model memorizes random labels and generalizes on informative ones."""
+"""Figure 1: a linear model memorizes random labels and generalizes on true ones."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
 
 
 def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
-    """Draw accuracies above, margins below; random labels left, informative labels right."""
+    """Draw accuracies above, margins below; random labels left, true labels right."""
     titles = {
         "a": "random labels",
-        "b": "informative labels",
+        "b": "true labels",
         "c": "random labels: mean margin",
-        "d": "informative labels: mean margin",
+        "d": "true labels: mean margin",
     }
     figure, axes = layout.panels(table, titles, columns=table["panel"].nunique() // 2, height=2.1)
     looks = style.named(["train", "test"])

@@ -36,12 +36,12 @@ def tabulate(spec: FigureSpec, inputs: Results) -> pd.DataFrame:
 
 
 def compose(spec: FigureSpec, table: pd.DataFrame, study: Study) -> Figure:
-    """Draw cross-entropies above, evidence below; random labels left, informative right."""
+    """Draw cross-entropies above, evidence below; random labels left, true labels right."""
     titles = {
         "a": "random labels",
-        "b": "informative labels",
+        "b": "true labels",
         "c": "random labels: evidence",
-        "d": "informative labels: evidence",
+        "d": "true labels: evidence",
     }
     figure, axes = layout.panels(table, titles, columns=table["panel"].nunique() // 2, height=2.2)
     looks = style.named(["train", "test", _RATIO])

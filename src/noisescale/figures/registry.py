@@ -7,7 +7,7 @@ A figure module has two functions. ``tabulate(spec, inputs)`` computes the numbe
 tidy table; ``compose(spec, table, study)`` draws that table and nothing else. The ``.csv`` file
 next to a picture therefore holds exactly what is plotted.
 
-The workflow imports this file to plan its jobs, so it imports nothing heavy.
+The workflow imports this module to plan its jobs, so it must import quickly.
 """
 
 from __future__ import annotations

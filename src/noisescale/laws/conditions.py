@@ -5,17 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 LARGE_TRAIN_SIZE = 20_000
-"""The paper finds B_opt ∝ N for training sets from about this size on."""
+"""The paper finds B_opt ∝ N for training sets of about this size or more."""
 TRAINED = 0.99
 """Training accuracy from which a training set counts as fitted."""
 NEAR_FULL_BATCH = 0.2
-"""Where B_opt is above this share of N, the approximation B ≪ N no longer holds."""
+"""If B_opt is above this share of N, the approximation B ≪ N does not hold."""
 NEAR_DIVERGED = 1.5
-"""B_opt below this many times the largest B with a diverged run is near the limit of stability."""
+"""If B_opt is below this multiple of the largest B with a diverged run, it is near instability."""
 
 
-def failing_conditions(experiment: str, curves: pd.DataFrame) -> tuple[str, ...]:
-    """Return which conditions of the law fail at one of some curves, in words.
+def violated_conditions(experiment: str, curves: pd.DataFrame) -> tuple[str, ...]:
+    """Describe the conditions of the law that at least one of some curves violates.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def failing_conditions(experiment: str, curves: pd.DataFrame) -> tuple[str, ...]
     Returns
     -------
     tuple of str
-        A phrase for each condition that fails.
+        A phrase for each violated condition.
     """
     notes = []
     smallest = curves["train_size"].min()

@@ -16,7 +16,7 @@ from noisescale.results.scaling_laws import (
 )
 from noisescale.statistics.bootstrap import FloatArray, interval_of
 from noisescale.study.experiments import JOINT_LAW_EXPERIMENTS, LAWS
-from noisescale.study.grid import noise_scale
+from noisescale.study.noise_scale import noise_scale
 
 MIN_VALUES = 3
 """A variable with fewer values has no exponent."""

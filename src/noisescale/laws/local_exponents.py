@@ -1,4 +1,4 @@
-"""The exponent between neighbouring curves, and which condition of the law fails there."""
+"""The exponent between neighbouring curves, and the violated conditions of the law."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from noisescale.laws.conditions import failing_conditions
+from noisescale.laws.conditions import violated_conditions
 from noisescale.laws.peaks import Peaks
 from noisescale.laws.power_law import law_variable
 from noisescale.results.scaling_laws import LocalExponent, optional_number
@@ -15,7 +15,7 @@ from noisescale.study.experiments import LAWS
 
 
 def fit_local_exponents(peaks: Peaks, confidence: float) -> tuple[LocalExponent, ...]:
-    """Return the exponent between neighbouring curves, and what may bend the law there.
+    """Return the exponent between neighbouring curves, and the violated conditions of the law.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fit_local_exponents(peaks: Peaks, confidence: float) -> tuple[LocalExponent,
                         low=optional_number(low),
                         high=optional_number(high),
                         bends=low > 1 or high < 1,
-                        notes=failing_conditions(experiment, pair),
+                        notes=violated_conditions(experiment, pair),
                     )
                 )
     return tuple(found)

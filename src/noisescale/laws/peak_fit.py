@@ -28,8 +28,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 STEPS_PER_OCTAVE = 32
 """Resolution of the smooth estimate."""
-COLLAPSE = 2.0
-"""A fall below the peak counts up to this many times the peak's height over the last point."""
+FAILURE_DEPTH = 2.0
+"""Accuracies are clipped this far below the peak, in units of its height over the last point."""
 BEYOND_NOISE = 4.0
 """A cliff is a fall in one step to the left by more than the peak's height over the last point, and
 by more than this many standard errors of a paired difference."""
@@ -39,13 +39,13 @@ GRID_ERROR = 0.25
 In simulations without noise, of peaks of several shapes with the grid in every phase, the estimate
 moved with the phase by up to 0.15 of the spacing (standard deviation); this uniform error has 0.14.
 """
-ROUNDING = 1e-9
-"""Differences of accuracy below it are rounding errors."""
 CLIFF_ERROR = 0.5
 """The same for a peak next to a cliff, which may be on either side of its point.
 
-Chosen by simulations of cliffs of several steepnesses: a smaller one leaves intervals too narrow.
+Chosen by simulations of cliffs of several steepnesses: a smaller value makes intervals too narrow.
 """
+ROUNDING = 1e-9
+"""Differences of accuracy below it are rounding errors."""
 EDGE_SHARE = 0.05
 """A peak is censored when more than this share of the resamples puts it at an end of the range."""
 
@@ -149,7 +149,7 @@ class PeakFit:
         if not (above_left or above_last):
             return Reason.FLAT
         # Where smaller batches are left out, the left end of the curve is no end of the range.
-        above_ends = above_last and (draws.collapsed or above_left)
+        above_ends = above_last and (draws.small_batches_fail or above_left)
         if draws.at_edge or self.edge_share > EDGE_SHARE or not above_ends:
             return Reason.EDGE
         return Reason.NONE if draws.rounded else Reason.NOT_CONCAVE
@@ -163,16 +163,16 @@ def _mean_interval(
     return t_interval_from_moments(mean, deviation, n_seeds, confidence)
 
 
-def without_collapse(accuracy: FloatArray, diverged: BoolArray) -> tuple[FloatArray, int]:
-    """Prevent the collapse at a very large noise scale from distorting the peak.
+def without_failed_batches(accuracy: FloatArray, diverged: BoolArray) -> tuple[FloatArray, int]:
+    """Leave out the small batch sizes at which training fails, so that they do not move the peak.
 
-    Below some B training fails, and accuracy falls off a cliff that says nothing about the shape of
-    the peak: smoothed over, it would move the peak to the right. Left of the best point, a batch
+    Below some B the noise scale is so large that training fails. Accuracy then falls off a cliff,
+    which would move the smoothed peak to the right. Left of the best point, a batch
     size is left out, together with all smaller ones, if a run diverged there, or if it lies a cliff
     below its right neighbour: a fall in one step that is greater than the curve's whole fall to the
-    right, and greater than noise explains (`BEYOND_NOISE`). Three points are always kept. A fall
-    below the best point counts up to `COLLAPSE` times the height of the peak (or four standard
-    deviations of a paired difference, where that is more).
+    right, and greater than noise explains (`BEYOND_NOISE`). Three points are always kept. Values
+    more than `FAILURE_DEPTH` times the height of the peak below the best point (or four standard
+    deviations of a paired difference, where that is more) are clipped.
 
     Parameters
     ----------
@@ -192,14 +192,14 @@ def without_collapse(accuracy: FloatArray, diverged: BoolArray) -> tuple[FloatAr
     noise = np.sqrt(np.median(difference.var(axis=0, ddof=1))) if n_seeds > 1 else 0
     height = mean[best] - mean[-1]
     steep = max(height, BEYOND_NOISE * noise / np.sqrt(n_seeds)) + ROUNDING
-    # Without a clear fall to the right there is no scale that distinguishes a cliff from a slope.
+    # Without a clear fall to the right there is no scale to distinguish a cliff from a slope.
     falls = height > BEYOND_NOISE / 2 * noise / np.sqrt(n_seeds) + ROUNDING
     cliff = falls & (np.diff(mean)[:best] > steep)
     left = np.flatnonzero(diverged[:, :best].any(axis=0) | cliff)
     first = int(left.max()) + 1 if len(left) else 0
-    # Too few points make no parabola; the collapsed ones are then kept and clipped.
+    # A parabola needs three points: failed ones are then kept, and clipped.
     first = min(first, len(mean) - 3)
-    depth = max(COLLAPSE * height, 4 * noise)
+    depth = max(FAILURE_DEPTH * height, 4 * noise)
     return np.maximum(accuracy, accuracy[:, [best]] - depth)[:, first:], first
 
 
@@ -238,7 +238,7 @@ def fit_peak(
     diverged : boolean ndarray of shape (n_seeds, n_points)
         Whether the run diverged.
     counts : ndarray of shape (n_resamples, n_seeds)
-        The bootstrap resamples, see `bootstrap.resamples`.
+        The bootstrap resamples, see `bootstrap.resample_counts`.
 
     Returns
     -------
@@ -254,11 +254,11 @@ def fit_peak(
     tops = resampled.argmax(axis=1)
     argmaxes = batch_sizes[means(accuracy, counts).argmax(axis=1)]
 
-    collapsed = smooth.first > 0
-    # The left end of the kept points is an end of the range only if nothing collapsed before it.
-    ends = [last] if collapsed else [0, last]
-    # A smaller batch that trains, and clearly does worse, makes a top of the first point kept.
-    bracketed = top == 0 and collapsed and not diverged[:, smooth.first - 1].any()
+    left_out = smooth.first > 0
+    # The first point kept is an end of the range only if no smaller batch size is left out.
+    ends = [last] if left_out else [0, last]
+    # The first point kept is a peak if the next smaller batch trains, and is clearly worse.
+    bracketed = top == 0 and left_out and not diverged[:, smooth.first - 1].any()
     concave = smooth.curvature[top] @ smooth.kept.mean(axis=0) < 0
     gaps, left_gaps = held_out_gap(smooth.heights, last), held_out_gap(smooth.heights, 0)
     several = n_seeds > 1
@@ -277,7 +277,7 @@ def fit_peak(
             gap_deviation=optional_number(gaps.std(ddof=1)) if several else None,
             left_gap=float(left_gaps.mean()) if several else float(curve[top] - curve[0]),
             left_gap_deviation=optional_number(left_gaps.std(ddof=1)) if several else None,
-            collapsed=collapsed,
+            small_batches_fail=left_out,
             at_edge=top in ends or smooth.best in (0, n_points - 1),
             rounded=bool(bracketed or concave),
             nearer_end=Side.AT_MOST if smooth.fine[top] < middle else Side.AT_LEAST,
@@ -296,7 +296,7 @@ class _Smoothed:
     best
         Index of the batch size with the highest mean accuracy.
     kept : ndarray of shape (n_seeds, n_kept)
-        The accuracies that are smoothed, from index `first` on, see `without_collapse`.
+        The accuracies that are smoothed, from index `first` on, see `without_failed_batches`.
     fine : ndarray of shape (n_fine,)
         log2 of the batch sizes at which the curves are evaluated.
     heights : ndarray of shape (n_seeds, n_fine)
@@ -304,7 +304,7 @@ class _Smoothed:
     curvature : ndarray of shape (n_fine, n_kept)
         The linear map from accuracies to second derivatives.
     cliff
-        Whether the peak is next to batch sizes at which training collapses.
+        Whether the peak is next to batch sizes at which training fails.
     """
 
     octaves: FloatArray
@@ -318,7 +318,7 @@ class _Smoothed:
 
     @classmethod
     def of(cls, octaves: FloatArray, accuracy: FloatArray, diverged: BoolArray) -> _Smoothed:
-        kept, first = without_collapse(accuracy, diverged)
+        kept, first = without_failed_batches(accuracy, diverged)
         span = octaves[-1] - octaves[first]
         fine = np.linspace(octaves[first], octaves[-1], int(np.ceil(span * STEPS_PER_OCTAVE)) + 1)
         best = int(accuracy.mean(axis=0).argmax())

@@ -18,10 +18,10 @@ from noisescale.results.scaling_laws import (
     peak_table,
 )
 from noisescale.results.selection import experiment_rows, final_rows
-from noisescale.statistics.bootstrap import FloatArray, resamples, seed_matrix
+from noisescale.statistics.bootstrap import FloatArray, resample_counts, seed_matrix
 from noisescale.study.experiments import EXPERIMENTS
-from noisescale.study.grid import noise_scale
 from noisescale.study.model import Statistics, Study
+from noisescale.study.noise_scale import noise_scale
 from noisescale.study.status import RunStatus
 
 SETTING = ("hidden", "preprocessing", "weight_decay", "label_noise", "updates")
@@ -165,7 +165,7 @@ def _curve_peak(
     cells, seeds, accuracy = seed_matrix(points, ["batch_size"], "test_accuracy")
     _, _, diverged = seed_matrix(points, ["batch_size"], "diverged")
     batch_sizes = cells["batch_size"].to_numpy()
-    fit = fit_peak(batch_sizes, accuracy, diverged > 0, resamples(seeds, statistics))
+    fit = fit_peak(batch_sizes, accuracy, diverged > 0, resample_counts(seeds, statistics))
     first = points.iloc[0]
     swept = EXPERIMENTS[experiment].swept
     at_best = points["batch_size"] == fit.batch_argmax

@@ -49,7 +49,7 @@ class PowerLaw:
         log prefactor and exponents; of the estimate, then of each resample of the seeds.
     sigma
         Scatter of log B_opt about the law.
-    freedom
+    dof
         Degrees of freedom of `sigma`.
     r_squared
         Share of the variance of log B_opt, over the curves with a peak, that the law explains; NaN
@@ -59,7 +59,7 @@ class PowerLaw:
     exponents: dict[str, FittedExponent]
     coefficients: FloatArray
     sigma: float
-    freedom: int
+    dof: int
     r_squared: float
 
     @property
@@ -132,7 +132,7 @@ def fit_power_law(variables: Mapping[str, FloatArray], peaks: Peaks, confidence:
 
     from scipy.special import stdtrit
 
-    t = stdtrit(fit.freedom, (1 + confidence) / 2) if fit.freedom else np.nan
+    t = stdtrit(fit.dof, (1 + confidence) / 2) if fit.dof else np.nan
     exponents = {}
     for i, name in enumerate(variables, start=1):
         value, half = fit.coefficients[0, i], t * fit.errors[0, i]
@@ -146,4 +146,4 @@ def fit_power_law(variables: Mapping[str, FloatArray], peaks: Peaks, confidence:
     residual = observed - x[known[use]] @ fit.coefficients[0]
     total = ((observed - observed.mean()) ** 2).sum()
     r_squared = float(1 - residual @ residual / total) if total > 0 else np.nan
-    return PowerLaw(exponents, fit.coefficients, float(fit.sigma[0]), fit.freedom, r_squared)
+    return PowerLaw(exponents, fit.coefficients, float(fit.sigma[0]), fit.dof, r_squared)

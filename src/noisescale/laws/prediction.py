@@ -11,7 +11,7 @@ from noisescale.laws.joint import SPARE_CURVES, joint_curves, swept_variables
 from noisescale.laws.peaks import Peaks
 from noisescale.laws.power_law import PowerLaw, fit_power_law, law_variable, regressors
 from noisescale.results.scaling_laws import Prediction, Predictions, optional_number
-from noisescale.study.grid import noise_scale
+from noisescale.study.noise_scale import noise_scale
 
 
 def predict_left_out(peaks: Peaks, confidence: float) -> Predictions | None:
@@ -81,7 +81,7 @@ def _prediction(
     )
     g = float(np.exp(log_g.mean()))
     # The law's own uncertainty, and the scatter of single curves about it.
-    t = stdtrit(max(law.freedom, 1), (1 + confidence) / 2)
+    t = stdtrit(max(law.dof, 1), (1 + confidence) / 2)
     half = t * np.hypot(law.sigma, log_b[1:].std(ddof=1))
     low, high = np.exp(log_b[0] - half), np.exp(log_b[0] + half)
     return Prediction(

@@ -101,7 +101,7 @@ def _laws_of(
         exponents=fit_exponents(chosen, used.confidence),
         joint=fit_joint_law(chosen, used.confidence),
         prediction=predict_left_out(chosen, used.confidence),
-        bends=fit_local_exponents(chosen, used.confidence),
+        local_exponents=fit_local_exponents(chosen, used.confidence),
         collapse=fit_collapse(chosen, used.confidence),
         resamples=tuple(stored),
     )

@@ -1,4 +1,4 @@
-"""The networks that can be trained, each architecture a package of its own behind one protocol."""
+"""The architectures that can be trained; each is a package that implements one protocol."""
 
 import lazy_loader
 

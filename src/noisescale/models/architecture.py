@@ -43,7 +43,7 @@ class StackedModel(Protocol):
         Largest number of updates in a block for `advance`; 1 if it makes one update at a time.
     widest : int
         Largest number of values that `predictor` computes for one example in one layer. Bounds
-        the number of examples that a GPU evaluates at once.
+        the number of examples that a GPU evaluates together.
     """
 
     pool: Tensor
@@ -96,7 +96,7 @@ class Architecture(Protocol):
     def stack_key(self, run: Run) -> tuple[Hashable, ...]:
         """Return what runs must share to be trained in one stack.
 
-        In addition to preprocessing, training-set size, batch size and number of updates, which
+        In addition to preprocessing, training set size, batch size and number of updates, which
         all runs of a stack share (`noisescale.models.registry.stack_key`).
         """
         ...

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingSets:
-    """The training sets of S runs of equal training-set size, on the device that trains.
+    """The training sets of S runs of equal training set size, on the device that trains.
 
     Runs of equal seed share the examples, and with equal label noise the labels, too.
 

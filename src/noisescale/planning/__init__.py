@@ -1,4 +1,4 @@
-"""What the workflow knows before it runs: jobs, their cost, what is up to date, who is running."""
+"""Planning of the workflow: jobs and their cost, up-to-date results, locks, repair."""
 
 import lazy_loader
 

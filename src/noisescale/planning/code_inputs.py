@@ -1,7 +1,7 @@
-"""The code that the results of a stage depend on, as a digest.
+"""A digest of the code that the results of a stage depend on.
 
-Snakemake sees no edits of imported modules. Which modules a stage consists of is found by following
-its imports, so that no list can become outdated.
+Snakemake does not detect edits of imported modules. The modules of a stage are found by following
+its imports, so that there is no list to maintain.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from pathlib import Path
 from noisescale.environment import PACKAGE
 
 _NO_EFFECT_ON_RESULTS = ("errors", "progress", "study.checks")
-"""Modules and packages that only inform the user, or accept or refuse their input."""
+"""Modules and packages that only report to the user, or validate input."""
 
 
 def source_files(*modules: str, package: str = "") -> list[Path]:
-    """Return the source files of modules of this package and of all that they import from it.
+    """Return the source files of modules of this package and of everything they import from it.
 
-    Modules that no result depends on are left out, and so are the ``__init__.py`` of packages.
+    Modules that no result depends on are left out, and so is every ``__init__.py``.
 
     Parameters
     ----------
     *modules
         Names within the package, such as ``training.job`` or ``figures.collapse``.
     package
-        Follow only imports of modules in this package, such as ``data``; by default, of all.
+        Follow only imports of modules in this package, such as ``data``; by default, all imports.
     """
     found: set[Path] = set()
     names = list(modules)
@@ -42,9 +42,9 @@ def source_files(*modules: str, package: str = "") -> list[Path]:
 
 
 def code_digest(*modules: str, package: str = "") -> str:
-    """Return a digest of the code of modules and of all that they import; see `source_files`.
+    """Return a digest of the code of modules and of everything they import; see `source_files`.
 
-    Comments, docstrings and layout do not change it.
+    It does not depend on comments, docstrings and formatting.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in source_files(*modules, package=package):
@@ -88,9 +88,9 @@ def _syntax_digest(path: Path) -> str:
 
 
 def _syntax(value: object) -> str:
-    """Return a syntax tree as text, without docstrings and without what is empty.
+    """Return a syntax tree as text, without docstrings and empty fields.
 
-    Versions of Python differ in the empty fields that a node has.
+    Versions of Python differ in the empty fields of a node.
     """
     if isinstance(value, list):
         return ",".join(_syntax(item) for item in value if not _is_text(item))
@@ -106,7 +106,7 @@ def _syntax(value: object) -> str:
 
 
 def _is_text(item: object) -> bool:
-    """Return whether a statement is a mere string: a docstring, or one below an attribute."""
+    """Return whether a statement is only a string: a docstring, also one below an attribute."""
     return (
         isinstance(item, ast.Expr)
         and isinstance(item.value, ast.Constant)

@@ -1,4 +1,4 @@
-"""Which results of a study are up to date, by their content alone; looking changes nothing."""
+"""Which results of a study are up to date, determined from content only; nothing is written."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from noisescale.study.grid import Run
 
 Digest = Callable[[Path], str | None]
 
-NOT_MADE = "not made yet"
+NOT_MADE = "not built yet"
 NO_RECORD = "no record"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is to be made, made again, or trained.
+    """The results that have to be built, rebuilt or trained.
 
     Attributes
     ----------
     stages
         The stages whose results are not up to date, in the order of the workflow, each with the
-        reasons. Stages that follow them are not listed for that: Snakemake runs them as well.
+        reasons. Later stages are not listed because of earlier ones: Snakemake reruns them itself.
     outputs
-        The result files of each of these stages, of those that have made some.
+        The result files of each of these stages, if it has results.
     missing
-        The runs that are to be trained, by shard; shards that lack none are left out.
+        The runs that have to be trained, by shard; complete shards are left out.
     damaged
-        Files that are there and are not what was written.
+        Existing files that do not match their recorded digests.
     """
 
     stages: dict[str, list[str]] = field(default_factory=dict)
@@ -42,26 +42,26 @@ class Findings:
     damaged: list[Path] = field(default_factory=list)
 
     def messages(self) -> list[str]:
-        """Return lines on the files that are damaged, and on the stages that are out of date."""
-        messages = [f"{path}: damaged or replaced; a run makes it again" for path in self.damaged]
+        """Return messages about damaged files and about stages that are out of date."""
+        messages = [f"{path}: damaged or replaced; will be rebuilt" for path in self.damaged]
         explained = {NOT_MADE, *(path.as_posix() for path in self.damaged)}
         listed = []
         for name, reasons in self.stages.items():
-            # The damaged files are named above, also for the stages that read them.
+            # The damaged files are reported above, also for the stages that read them.
             own = [r for r in reasons if not any(path.endswith(r) for path in explained)]
             if own:
                 listed.append(f"{name} ({', '.join(own[:3])}{', …' * (len(own) > 3)})")
         if listed:
-            messages.append(f"out of date, and made again by a run: {', '.join(listed)}")
+            messages.append(f"out of date, will be rebuilt: {', '.join(listed)}")
         return messages
 
 
 def examine(plan: Plan) -> Findings:
-    """Return what of a study is not up to date. Nothing is written.
+    """Return the results of a study that are not up to date. Nothing is written.
 
-    A stage is up to date if it has a record, and the digests in it are those of its part of the
-    study, its code, and the files that it reads and writes. A shard is up to date if it is intact
-    and holds all runs that the study has in it, trained with the same data and arithmetic.
+    A stage is up to date if it has a record, and the digests in the record match its part of the
+    study, its code, and its input and output files. A shard is up to date if it is intact and holds
+    all its runs of the study, trained with the same data and `NUMERICS_VERSION`.
     """
     digest = cache(file_digest)
     findings, study_json = Findings(), plan.folder / "study.json"
@@ -71,7 +71,7 @@ def examine(plan: Plan) -> Findings:
         if name == "data" and not reasons and plan.data_digest() is None:
             reasons.append("its source files")
         if name == "report" and not reasons and not _has_text(study_json, plan.study.to_json()):
-            reasons.append("study.json")  # a job has it written before it starts
+            reasons.append("study.json")  # written at the start of a workflow run
         if reasons:
             findings.stages[name] = reasons
             if reasons != [NOT_MADE]:

@@ -1,7 +1,7 @@
-"""What the workflow knows about the training jobs of a study before it runs: files, runs, costs.
+"""The training jobs of a study as the workflow plans them: files, runs, costs.
 
-The Snakefile imports this module in every process that Snakemake starts, therefore it imports
-nothing heavy.
+The Snakefile imports this module in every process that Snakemake starts; therefore slow imports are
+left to the functions that need them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class ShardContents:
     Attributes
     ----------
     identity
-        How its rows were computed; None where it does not say so.
+        How its rows were computed; None if the file does not state it.
     run_ids
         The runs that it holds.
     damaged
-        The file is there, and cannot be read or is not what was written.
+        Whether the file exists but cannot be read, or does not match its digest.
     """
 
     identity: RunIdentity | None = None
@@ -51,32 +51,52 @@ class Plan:
     study: Study
     folder: Path
 
-    def check_data(self) -> None:
-        """Check the data before any job runs; see `noisescale.data.check.check_data`."""
+    def check(self) -> None:
+        """Check what every mode of Snakemake needs, dry runs included.
+
+        Raises
+        ------
+        DataError
+            The data that lie at hand cannot be used, see `noisescale.data.check.check_data`.
+        ConfigError
+            The study does not fit the data.
+        RecordError
+            There is a file in the place of the folder of the results.
+        """
         from noisescale.data.check import check_data
 
         check_data(self.study, self.folder / "data.npz" if self.data_digest() else None)
+        place = self._existing_folder()
+        if not place.is_dir():
+            raise self._not_writable(place)
 
     def check_writable(self) -> None:
         """Check that the folder of the results, and each folder in it, can be written to.
 
-        To be called before jobs run. Finished results may be read-only.
+        Call it before jobs run; finished results may be read-only.
 
         Raises
         ------
         RecordError
             One of the folders cannot be written to.
         """
+        inner = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
+        for place in (self._existing_folder(), *inner):
+            if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+                raise self._not_writable(place)
+
+    def _existing_folder(self) -> Path:
+        """Return the folder of the results, or the nearest one above it that exists."""
         folder = self.folder
         while not folder.exists():
             folder = folder.parent
-        inner = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
-        for place in (folder, *inner):
-            if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-                raise RecordError(
-                    f"{self.folder}: cannot be written, as {place} is not a folder that you may "
-                    "write to; change its permissions, or choose another place with --directory"
-                )
+        return folder
+
+    def _not_writable(self, place: Path) -> RecordError:
+        return RecordError(
+            f"{self.folder}: cannot be written, because {place} is not a writable folder; "
+            "change its permissions, or choose another place with --directory"
+        )
 
     @cached_property
     def shards(self) -> dict[str, list[Run]]:
@@ -90,24 +110,24 @@ class Plan:
     def runs(self, shard: str) -> list[Run]:
         """Return the runs of a shard.
 
-        A job on a cluster plans only its own shard, without listing the runs of all others.
+        A job on a cluster lists only the runs of its shard.
 
         Raises
         ------
         RecordError
-            The study has no such shard. Snakemake knows only the pattern of the names of shards.
+            The study has no such shard. Snakemake only checks the pattern of the name.
         """
         shards = vars(self).get("shards")
         runs = shard_runs(self.study, shard) if shards is None else shards.get(shard)
         if not runs:
             raise RecordError(
-                f"{self.shard_path(shard)}: study {self.study.name} has no such shard; expected "
-                "one of those that its runs belong to"
+                f"{self.shard_path(shard)}: not a shard of study {self.study.name}; expected one "
+                "that its runs belong to; remove the target from the command line"
             )
         return runs
 
     def digest(self, shard: str) -> str:
-        """Return a short digest of the runs that a shard is to hold, and their evaluation."""
+        """Return a digest of a shard's runs and evaluation settings."""
         study = self.study
         return short_digest(
             runs_digest(self.runs(shard)), study.evaluations_per_decade, study.precision
@@ -116,8 +136,8 @@ class Plan:
     def seconds(self, shard: str, runs: list[Run] | None = None) -> float:
         """Return the predicted time to train a shard's runs (by default, all), in seconds.
 
-        It is that of one core or one GPU of the machine that `noisescale.cost.estimate` was fitted
-        on.
+        It applies to one core or one GPU of the machine on which `noisescale.cost.estimate` was
+        fitted.
         """
         runs = self.runs(shard) if runs is None else runs
         per_decade = self.study.evaluations_per_decade
@@ -145,14 +165,16 @@ class Plan:
         return round(1.5 * shard_mb(self.runs(shard), self.shape, bool(self.gpus)))
 
     def summary(self, missing: dict[str, list[Run]], cores: int | None = None) -> str:
-        """Return a line on how many runs there are, how many are up to date, how many to train.
+        """Return a summary in one line: numbers of runs, and the predicted training time.
+
+        The numbers are those of the runs in total, up to date and to train, and of the jobs.
 
         Parameters
         ----------
         missing
-            The runs of each shard that are to be trained, from `missing`.
+            The runs of each shard that have to be trained, from `missing`.
         cores
-            Cores of this machine, to predict the time that the training takes; None predicts none.
+            Cores of this machine, for which the time is predicted; None leaves it out.
         """
         missing = {shard: runs for shard, runs in missing.items() if runs}
         planned = sum(len(runs) for runs in self.shards.values())
@@ -166,15 +188,16 @@ class Plan:
             if cores:
                 seconds = [self.seconds(shard, runs) for shard, runs in missing.items()]
                 workers = min(cores, 1) if self.gpus else cores
-                took = makespan(seconds, workers) / speed(bool(self.gpus))
-                text += f", about {_rounded_duration(took)} of training"
+                predicted = makespan(seconds, workers) / speed(bool(self.gpus))
+                text += f", about {_rounded_duration(predicted)} of training"
                 text += " on a GPU" if self.gpus else f" on {cores} idle core{'s' * (cores > 1)}"
         return text
 
     def missing(self, shards: Mapping[str, ShardContents] | None = None) -> dict[str, list[Run]]:
-        """Return the runs of each shard that are to be trained.
+        """Return the runs of each shard that have to be trained.
 
-        These are the runs that its file lacks, or holds from other data or arithmetic.
+        These are the runs that its file lacks, or that were trained with different data or another
+        `NUMERICS_VERSION`.
 
         Parameters
         ----------
@@ -234,14 +257,14 @@ class Plan:
             meta = read_dataset_metadata(path)
         except DataError:
             return None
-        # None where a source is absent now, or is embedded in a library.
+        # None if a source is absent now, or is embedded in a library.
         sources = {meta["source"], source_digest(spec)} - {None}
         same = meta["name"] == spec.name and len(sources) <= 1
         return meta["digest"] if same else None
 
 
 def makespan(seconds: list[float], workers: int) -> float:
-    """Return how long jobs take if each free worker takes the longest of the remaining jobs."""
+    """Return the makespan of longest-processing-time-first scheduling."""
     busy = [0.0] * workers
     for job in sorted(seconds, reverse=True):
         heapq.heappush(busy, heapq.heappop(busy) + job)
@@ -249,7 +272,7 @@ def makespan(seconds: list[float], workers: int) -> float:
 
 
 def _rounded_duration(seconds: float) -> str:
-    """Return a time, rounded as roughly as it is known."""
+    """Return a predicted time, rounded to its precision."""
     if seconds < 90:
         return f"{max(10, round(seconds, -1)):.0f} seconds"
     if seconds < 5400:

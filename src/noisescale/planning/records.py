@@ -1,9 +1,9 @@
-"""What each stage made its results from, so that a later call knows whether they are up to date.
+"""Records of what each stage built its results from, which show whether they are up to date.
 
-A record is a small JSON file, ``records/<stage>.json``. It holds digests, and nothing else: of the
-files that the stage read and wrote, of its code, and of the parts of the study that its results
-depend on. Results are up to date while all of these are what they were, whatever the files' times
-say; and a file whose digest is not the recorded one is damaged, or was replaced.
+A record is a small JSON file, ``records/<stage>.json``. It holds only digests: of the files that
+the stage read and wrote, of its code, and of the parts of the study that its results depend on.
+Results are up to date as long as all digests match; modification times are ignored. A result file
+that does not match its digest is damaged, or was replaced.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Digests = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Record:
-    """What the results of a stage were made from, and what they were.
+    """The digests of a stage's inputs and results.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class Record:
     code
         See `Stage.code_digest`.
     sources
-        Digests of the source files of the code, relative to the package. While they are the same,
-        the code need not be parsed.
+        Digests of the source files of the code, by their paths relative to the package. If they
+        match, the code need not be parsed.
     inputs, outputs
         Digests of the files, by the names that `Stage` gives them.
     """
@@ -100,7 +100,7 @@ class Recorder:
                 f"{', '.join(stage_names(plan))} in the folder {RECORDS} of its results"
             )
         self._stage = study_stage(plan, path.stem)
-        # Before the stage runs: if an input changes meanwhile, the next call must notice it.
+        # Computed before the stage runs, so that inputs that change meanwhile are detected.
         self._made_from = (
             self._stage.study_digest(),
             self._stage.code_digest(),

@@ -1,7 +1,7 @@
-"""Commands on a study's folder: remove what is damaged, and forget runs so that they train again.
+"""Commands on a study's folder: remove damaged files, or runs that are to be trained again.
 
-A run of the workflow makes damaged results again by itself; `repair_study` is for the results of a
-folder that are to be used, published or copied without such a run.
+A workflow run rebuilds damaged results itself; `repair_study` is for results that are used,
+published or copied without a workflow run.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from noisescale.study.shards import SHARD_PATTERN
 
 
 def repair_study(results: Path, locks: Path = study_lock.SNAKEMAKE_LOCKS) -> list[Path]:
-    """Remove the damaged files of a study, and Snakemake's locks that a killed call has left.
+    """Remove the damaged files of a study, and Snakemake's stale locks.
 
-    Damaged are results that are not what was written: a bit has flipped, they are truncated, or
-    were replaced. The next run makes them again. Implements ``noisescale repair results/<study>``.
+    Damaged files do not match their digests: a bit has flipped, or they were truncated or
+    replaced. The next workflow run rebuilds them. Implements ``noisescale repair results/<study>``.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def repair_study(results: Path, locks: Path = study_lock.SNAKEMAKE_LOCKS) -> lis
     Raises
     ------
     RecordError
-        The folder holds no study, a workflow is running on it, or it cannot be written to.
+        The folder has no study, the study is in use, or the folder cannot be written to.
     """
     plan = _plan(results, locks)
     study_lock.remove_stale_locks(results, locks)
@@ -54,9 +54,10 @@ def repair_study(results: Path, locks: Path = study_lock.SNAKEMAKE_LOCKS) -> lis
 def forget_shards(
     results: Path, shards: Sequence[str] = (), locks: Path = study_lock.SNAKEMAKE_LOCKS
 ) -> list[Path]:
-    """Remove the runs of shards, so that the next run of the workflow trains them again.
+    """Remove the runs of shards, so that the next workflow run trains them again.
 
-    ``snakemake --forcerun train`` does not: a training job keeps the runs that its shard holds.
+    ``snakemake --forcerun train`` does not retrain them, because a training job keeps the runs of
+    its shard.
     Implements ``noisescale forget results/<study> [--shard NAME]...``.
 
     Parameters
@@ -64,8 +65,8 @@ def forget_shards(
     results
         The folder of the study's results.
     shards
-        Names such as ``train_size~512-4095/batch_size~8-63/seeds~0-9``; by default, all shards that
-        the folder has.
+        Names such as ``train_size~512-4095/batch_size~8-63/seeds~0-9``; by default, all shards
+        in the folder.
     locks
         The folder of Snakemake's locks.
 
@@ -77,7 +78,7 @@ def forget_shards(
     Raises
     ------
     RecordError
-        The folder holds no study or no such shard, a workflow is running on it, or it cannot be
+        The folder has no study or no such shard, the study is in use, or the folder cannot be
         written to.
     """
     plan = _plan(results, locks)

@@ -1,6 +1,6 @@
 """The stages of a study: which files each reads and writes, and what else its results depend on.
 
-The training of shards is not among them: what a shard holds is said by the shard itself, see
+The training of shards is not among them, because each shard states itself what it holds, see
 `noisescale.results.identity`.
 """
 
@@ -18,9 +18,9 @@ from noisescale.planning.plan import Plan
 from noisescale.storage.digests import short_digest
 
 CAPTIONS = PACKAGE.parents[1] / "workflow/report"
-"""The folder of the captions' templates."""
+"""The folder of the caption templates."""
 RECORDS = "records"
-"""The folder, in that of a study's results, of the stages' records."""
+"""The folder of the records, within a study's results."""
 _TEMPLATE = PACKAGE / "report/templates/report.html.j2"
 
 
@@ -31,11 +31,11 @@ class Stage:
     Attributes
     ----------
     name
-        The name of its rule.
+        The name of its rule in the workflow.
     folder
         The folder of the study's results.
     inputs
-        The files that it reads, by names that do not depend on where they are.
+        The files that it reads, by names that do not depend on their location.
     outputs
         The files that it writes, relative to `folder`.
     study
@@ -121,7 +121,7 @@ def result_files(plan: Plan) -> dict[str, str]:
 def _data(plan: Plan) -> Stage:
     spec = plan.study.dataset
     inputs = {"dataset.path": Path(spec.path)} if spec.path else {}
-    # How the file is written does not change the data set, whose content it states as a digest.
+    # The code that writes the file does not matter: the digest in it identifies the content.
     return Stage(
         "data", plan.folder, inputs, ("data.npz",), (spec.name,), ("data.prepare",), package="data"
     )
@@ -136,7 +136,7 @@ def _evidence(plan: Plan) -> Stage:
 
 def _collect(plan: Plan) -> Stage:
     inputs = _results(plan, *(f"runs/{shard}.parquet" for shard in plan.shards))
-    # A study that was read from a file lists its experiments, hence its shards, in another order.
+    # A study that was read from a file has its experiments, hence its shards, in another order.
     parts = tuple(plan.digest(shard) for shard in sorted(plan.shards))
     modules = ("results.collect",)
     return Stage("collect", plan.folder, inputs, ("runs.parquet",), parts, modules)

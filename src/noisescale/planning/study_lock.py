@@ -1,8 +1,8 @@
-"""Which process works on a study, so that a second one is refused and stale locks are recognized.
+"""A lock on a study, which refuses a second workflow run and identifies stale Snakemake locks.
 
-Snakemake's lock is a file: it outlives a Snakemake that is killed; and a call of Snakemake that
-ends removes the locks of all calls in its working directory. Therefore the process that works on a
-study states its name in the folder of the study's results.
+Snakemake's locks are files, which remain when Snakemake is killed; and when a workflow run ends, it
+removes the locks of all workflow runs in its working directory. Therefore a workflow run records
+its process, the owner, in the folder of the study's results.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Owner = dict[str, list[Any]]
 
 
 def acquire(results: Path) -> None:
-    """State in a study's folder that this process works on it.
+    """Lock a study for this process, the owner.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def acquire(results: Path) -> None:
     Raises
     ------
     RecordError
-        Another process of this machine works on it, or the folder cannot be written to.
+        Another process on this machine is the owner, or the folder cannot be written to.
     """
     owner = _owner(results)
     if _is_alive(owner) and owner != _this_process():
@@ -44,15 +44,15 @@ def acquire(results: Path) -> None:
 
 
 def release(results: Path) -> None:
-    """Remove this process's statement from a study's folder: its work is done."""
+    """Release the lock, if this process is the owner."""
     if _owner(results) == _this_process():
         (results / _FILE_NAME).unlink(missing_ok=True)
 
 
 def stale_locks(results: Path, locks: Path) -> list[Path]:
-    """Return Snakemake's locks of a study that a dead process has left. Nothing is changed.
+    """Return Snakemake's stale locks of a study: those of an owner that has exited.
 
-    The locks of a process on another machine, which may be alive, are not among them.
+    Nothing is removed. Locks of an owner on another machine, which may be running, are not stale.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def stale_locks(results: Path, locks: Path) -> list[Path]:
 
 
 def remove_stale_locks(results: Path, locks: Path) -> bool:
-    """Remove the locks that `stale_locks` returns; return whether there were any."""
+    """Remove Snakemake's stale locks; return whether there were any."""
     stale = stale_locks(results, locks)
     for lock in stale:
         lock.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def remove_stale_locks(results: Path, locks: Path) -> bool:
 
 
 def active_owner(results: Path, locks: Path) -> str | None:
-    """Return one line on the process that works on a study; None if there is none.
+    """Return an error message that names the recorded owner; None if the study is not in use.
 
     Parameters
     ----------
@@ -89,20 +89,20 @@ def active_owner(results: Path, locks: Path) -> str | None:
 
 
 def _message(results: Path, owner: Owner | None) -> str:
-    host, process = "an unknown machine", "of unknown id"
+    process, host = "an unknown process", "an unknown machine"
     if owner is not None:
-        host, process = owner["place"][0], owner["process"][1]
+        process, host = f"process {owner['process'][1]}", owner["place"][0]
     text = (
-        f"{results.resolve()}: another call, process {process} on {host}, is working here; "
-        "wait until it ends, or stop it, and call again"
+        f"{results.resolve()}: the study is in use by {process} on {host}; wait for it to finish, "
+        "or stop it"
     )
     if owner is None or owner["place"] != _host():
-        text += "; if that machine is down: snakemake --unlock"
+        text += "; if that machine is down, run snakemake --unlock"
     return text
 
 
 def _owner(results: Path) -> Owner | None:
-    """Return what a study's folder states; None if it states nothing, or nothing readable."""
+    """Return the recorded owner; None if there is none, or the record is damaged."""
     try:
         owner = json.loads((results / _FILE_NAME).read_text())
         host, (_, number, _) = owner["place"][0], owner["process"]
@@ -116,14 +116,14 @@ def _this_process() -> Owner:
 
 
 def _is_alive(owner: Owner | None) -> bool:
-    """Return whether an owner is a living process of this machine."""
+    """Return whether an owner is a running process of this machine."""
     if owner is None or owner["place"] != _host():
         return False
     return owner["process"] == _process(owner["process"][1])
 
 
 def _snakemake_locks(results: Path, locks: Path) -> list[Path]:
-    """Return the files of Snakemake's locks that name a file of a study."""
+    """Return Snakemake's locks on files of a study."""
 
     def names(lock: Path) -> bool:
         try:
@@ -136,7 +136,7 @@ def _snakemake_locks(results: Path, locks: Path) -> list[Path]:
 
 
 def _host() -> list[str]:
-    """Return the machine and the container in it, within which process ids are unique."""
+    """Return the host and the namespace, within which process ids are unique."""
     try:
         return [socket.gethostname(), str(Path("/proc/self/ns/pid").readlink())]
     except OSError:
@@ -144,10 +144,10 @@ def _host() -> list[str]:
 
 
 def _process(pid: int | None = None) -> list[str | int]:
-    """Return what identifies a process: boot id, process id, start in ticks since the boot.
+    """Return boot id, process id and start in ticks since the boot.
 
-    None of these depends on the clock, which may be set. The process id is 0 for a dead process.
-    Without ``/proc``, the process id is all that is known.
+    Together they identify a process uniquely, and do not depend on the clock, which may be set. The
+    process id is 0 for a process that has exited. Without ``/proc``, only the process id is known.
     """
     pid = os.getpid() if pid is None else pid
     try:

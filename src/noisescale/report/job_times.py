@@ -57,13 +57,13 @@ class PredictedTime:
     ----------
     predicted, actual
         The sums over the jobs that recorded a prediction, in seconds.
-    earlier_calls
-        Whether some of the jobs belong to earlier calls of the workflow.
+    earlier_workflow_runs
+        Whether some of the jobs belong to earlier workflow runs.
     """
 
     predicted: float
     actual: float
-    earlier_calls: bool
+    earlier_workflow_runs: bool
 
     @property
     def ratio(self) -> float:
@@ -114,7 +114,7 @@ def predicted_time(
     shards
         The provenance of each training job's file.
     times
-        The times of the stages in the last call of the workflow, if known.
+        The times of the stages in the last workflow run, if known.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def predicted_time(
     return PredictedTime(
         predicted=sum(shard["forecast"] for shard in predicted),
         actual=sum(training_seconds(shard) or 0.0 for shard in predicted),
-        earlier_calls=0 < last < len(shards),
+        earlier_workflow_runs=0 < last < len(shards),
     )
 
 

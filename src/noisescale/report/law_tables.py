@@ -85,7 +85,7 @@ def joint(laws: ScalingLaws | None) -> dict[str, Any] | None:
 
 
 def one_law(laws: ScalingLaws | None) -> list[str]:
-    """Return a line on how well one law describes all curves, and where it bends, if known."""
+    """Return a line on how well one law describes all curves, and where it bends."""
     if laws is None:
         return []
     parts = []
@@ -100,9 +100,9 @@ def one_law(laws: ScalingLaws | None) -> list[str]:
             f"fitted exponents and within {found.theory_error:.2f} octaves by one noise scale"
         )
     where = [
-        f"{bend.experiment.replace('_', ' ')} {bend.start:g} to {bend.stop:g}"
-        for bend in laws.bends
-        if bend.bends
+        f"{local.experiment.replace('_', ' ')} {local.start:g} to {local.stop:g}"
+        for local in laws.local_exponents
+        if local.bends
     ]
     if where:
         more = f" and {len(where) - 2} more" if len(where) > 2 else ""
@@ -135,17 +135,17 @@ def prediction(laws: ScalingLaws | None) -> dict[str, Any] | None:
     return {"rows": rows, "text": text}
 
 
-def bends(laws: ScalingLaws | None) -> list[dict[str, str]]:
-    """Return the exponent between neighbouring curves, and which conditions fail there."""
+def local_exponents(laws: ScalingLaws | None) -> list[dict[str, str]]:
+    """Return the exponent between neighbouring curves, and the violated conditions."""
     return [
         {
-            "axis": " ".join(filter(None, [bend.experiment.replace("_", " "), bend.variant])),
-            "range": f"{bend.start:g} to {bend.stop:g}",
-            "slope": _text(Estimate.of(bend.slope, bend.low, bend.high), "{:.2f}"),
-            "bends": "yes" if bend.bends else "no",
-            "notes": "; ".join(bend.notes) or "–",
+            "axis": " ".join(filter(None, [local.experiment.replace("_", " "), local.variant])),
+            "range": f"{local.start:g} to {local.stop:g}",
+            "slope": _text(Estimate.of(local.slope, local.low, local.high), "{:.2f}"),
+            "bends": "yes" if local.bends else "no",
+            "notes": "; ".join(local.notes) or "–",
         }
-        for bend in (laws.bends if laws else ())
+        for local in (laws.local_exponents if laws else ())
     ]
 
 

@@ -175,7 +175,7 @@ def render_report(
         peaks=law_tables.peaks(inputs.laws),
         joint=law_tables.joint(inputs.laws),
         prediction=law_tables.prediction(inputs.laws),
-        bends=law_tables.bends(inputs.laws),
+        local_exponents=law_tables.local_exponents(inputs.laws),
         agreement=law_tables.agreement(agreement),
         settings=study_tables.settings(inputs.study),
         experiments=study_tables.experiments(inputs.study),

@@ -1,7 +1,7 @@
-"""Published studies: the collected tables of a study, with everything that is made from them.
+"""Published studies: the collected tables of a study, with everything that is computed from them.
 
-Whatever is published next to the tables is made by `redraw_published`. Anyone who has the folder
-and this program can therefore make it again, without training and without the data set.
+`redraw_published` computes everything that is published in addition to the tables. Anyone who has
+the folder and this program can therefore rebuild it, without training and without the data set.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def redraw_published(folder: Path, captions: Path, output: Path) -> None:
 
 
 def publish_study(results: Path, captions: Path, output: Path) -> None:
-    """Publish a finished study: its tables, and what `redraw_published` makes from them.
+    """Publish a finished study: its tables, and what `redraw_published` computes from them.
 
     Parameters
     ----------
@@ -206,8 +206,9 @@ def template_context(folder: Path) -> dict[str, Any]:
     dict
         ``claims``: the claims by name. ``figures``: `FIGURES`. ``provenance``:
         ``provenance.json``. If the study has trainings, also ``laws``: `ScalingLaws`;
-        ``peaks``, ``exponents``, ``joint``, ``prediction``, ``bends``: what `law_tables` makes of
-        it; ``runs``: the provenance of the runs; ``time``: their `PredictedTime`, or None.
+        ``peaks``, ``exponents``, ``joint``, ``prediction``, ``local_exponents``: what `law_tables`
+        returns for it; ``runs``: the provenance of the runs; ``time``: their `PredictedTime`, or
+        None.
     """
     provenance = read_json(folder / PROVENANCE, [])
     claims = read_claims(folder / CLAIMS)
@@ -224,7 +225,7 @@ def template_context(folder: Path) -> dict[str, Any]:
             "exponents": law_tables.exponents(laws),
             "joint": law_tables.joint(laws),
             "prediction": law_tables.prediction(laws),
-            "bends": law_tables.bends(laws),
+            "local_exponents": law_tables.local_exponents(laws),
             "runs": provenance[RUNS],
             "time": predicted_time(shard_provenance({"runs": provenance[RUNS]})),
         }

@@ -1,4 +1,4 @@
-"""Gather a study's shards into its one table of runs."""
+"""Merge a study's shards into one table of runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from noisescale.study.status import RunStatus
 
 
 def collect_stage(study_path: Path, folder: Path, output: Path) -> None:
-    """Write ``runs.parquet``: every run that the study expects, and no other.
+    """Write ``runs.parquet`` with exactly the runs of the study.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Checks that the collected tables have everything that a study expects.
+"""Checks that the collected tables are complete.
 
-A table that lacks some runs is a valid file, and would silently make a smaller figure.
+A table that lacks some runs is a valid file, and would silently give an incomplete figure.
 """
 
 from __future__ import annotations

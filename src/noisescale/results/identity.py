@@ -1,4 +1,4 @@
-"""What rows of runs must have in common to be in one table."""
+"""The identity that all rows of a table of runs must share: data, arithmetic, evaluations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RunIdentity:
 
     @classmethod
     def of(cls, study: Study, data_digest: str | None) -> Self:
-        """Return the identity of rows that this version of the program trains."""
+        """Return the identity of runs that this version of the program trains."""
         return cls(NUMERICS_VERSION, data_digest, study.evaluations_per_decade, study.precision)
 
     @classmethod

@@ -1,10 +1,10 @@
 """The contents of ``scaling_laws.json``: the peak of every curve, and the laws fitted to them.
 
-The classes are the format of the file: a field is a key, and its docstring is the description in
-the JSON schema (see `noisescale.results.laws_schema`). None, in JSON null, stands for a number that
-does not exist, e.g. the ends of an interval with one seed; no number is NaN or infinite.
-``x``, ``x_low``, ``x_high`` are an estimate and the ends of its interval. Batch sizes are in
-examples, accuracies and their differences between 0 and 1, spreads in octaves (factors of 2).
+The classes define the format of the file: a field, or its alias, is a key, and its docstring is the
+description in the JSON schema (see `noisescale.results.laws_schema`). None, in JSON null, means
+that a number does not exist, e.g. the ends of an interval with one seed; no number is NaN or
+infinite. ``x``, ``x_low``, ``x_high`` are an estimate and the ends of its interval. Batch sizes are
+in examples, accuracies and their differences between 0 and 1, spreads in octaves (factors of 2).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass, fields
 from enum import IntEnum, StrEnum
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from noisescale.errors import RecordError
 from noisescale.statistics.bootstrap import FloatArray, percentiles
@@ -194,7 +195,7 @@ class PeakResamples(_Record):
     """How much higher the peak is than the smallest batch size that is smoothed, as for the gap."""
     left_gap_deviation: float | None
     """Standard deviation of left_gap over the seeds; null with one seed."""
-    collapsed: bool
+    small_batches_fail: Annotated[bool, Field(alias="collapsed")]
     """Whether smaller batch sizes are left out because training fails there."""
     at_edge: bool
     """Whether the maximum, of the smoothed curve or of the means, is at an end of the range."""
@@ -419,7 +420,7 @@ class LocalExponent(_Record):
     bends: bool
     """Whether 1 is outside the interval."""
     notes: tuple[str, ...]
-    """Which of the theory's conditions fail there."""
+    """The conditions of the theory that are violated there."""
 
 
 @dataclass(frozen=True)
@@ -462,7 +463,7 @@ class ScalingLaws(_Record):
     """The law of all curves; null with too few curves."""
     prediction: Predictions | None
     """Each peak predicted from the others; null with too few curves."""
-    bends: tuple[LocalExponent, ...]
+    local_exponents: Annotated[tuple[LocalExponent, ...], Field(alias="bends")]
     """The exponents between neighbouring curves."""
     collapse: tuple[Collapse, ...]
     """For each training set size with three usable peaks or more."""
@@ -471,7 +472,8 @@ class ScalingLaws(_Record):
 
     def to_json(self) -> str:
         """Return the laws as JSON text that carries a digest; `from_json` is its inverse."""
-        return dumps_verified(asdict(self), indent=1, allow_nan=False) + "\n"
+        content = _adapter().dump_python(self, mode="json", by_alias=True)
+        return dumps_verified(content, indent=1, allow_nan=False) + "\n"
 
     @staticmethod
     def from_json(text: str) -> ScalingLaws:

@@ -1,4 +1,4 @@
-"""Statistics that know nothing of the study: the bootstrap, Tobit, local regression, estimates."""
+"""Statistics that do not depend on a study: bootstrap, Tobit and local regression, estimates."""
 
 import lazy_loader
 

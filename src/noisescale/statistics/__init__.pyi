@@ -1,6 +1,6 @@
 from .bootstrap import interval as interval
 from .bootstrap import percentiles as percentiles
-from .bootstrap import resamples as resamples
+from .bootstrap import resample_counts as resample_counts
 from .bootstrap import seed_matrix as seed_matrix
 from .bootstrap import summarize as summarize
 from .bootstrap import t_interval as t_interval

@@ -22,7 +22,7 @@ IntArray = npt.NDArray[np.int64]
 BOOTSTRAP_SEED = 1710
 
 
-def resamples(seeds: Sequence[int] | IntArray, statistics: Statistics) -> IntArray:
+def resample_counts(seeds: Sequence[int] | IntArray, statistics: Statistics) -> IntArray:
     """Return how often each bootstrap resample draws each seed.
 
     Parameters
@@ -68,13 +68,15 @@ def seed_matrix(
     Raises
     ------
     ValueError
-        A seed occurs twice in a cell: `by` lacks a column in which the rows differ.
+        A seed occurs twice in a cell, because `by` lacks a column in which the rows differ.
     """
     groups = rows.groupby(list(by), sort=True, dropna=False)
     cell = groups.ngroup().to_numpy()
     seeds, seed = np.unique(rows["seed"].to_numpy(), return_inverse=True)
     if len(np.unique(cell * len(seeds) + seed)) < len(rows):
-        raise ValueError(f"a seed comes twice in a cell of {list(by)}: an axis is missing")
+        raise ValueError(
+            f"duplicate seed within a group of {list(by)}; a grouping column is missing"
+        )
     values = np.full((len(seeds), groups.ngroups), np.nan)
     values[seed, cell] = rows[value].to_numpy(dtype=float, na_value=np.nan)
     _, first = np.unique(cell, return_index=True)
@@ -89,7 +91,7 @@ def means(values: FloatArray, counts: IntArray | FloatArray) -> FloatArray:
     values : ndarray of shape (n_seeds, n_cells)
         NaN where unknown.
     counts : ndarray of shape (n_resamples, n_seeds)
-        How often each resample draws each seed, see `resamples`.
+        How often each resample draws each seed, see `resample_counts`.
 
     Returns
     -------
@@ -204,7 +206,7 @@ def summarize(
         two seeds), `n_seeds` (with a value) and, where `rows` has a status, `n_diverged`.
     """
     cells, seeds, values = seed_matrix(rows, by, value)
-    counts = resamples(seeds, statistics)
+    counts = resample_counts(seeds, statistics)
     n_seeds = (~np.isnan(values)).sum(axis=0)
     cells["mean"] = means(values, np.ones((1, len(seeds))))[0]
     cells["low"] = cells["high"] = np.nan

@@ -80,7 +80,7 @@ def estimate(values: FloatArray, counts: IntArray, confidence: float) -> Estimat
     values : ndarray of shape (n_seeds,)
         One value per seed.
     counts : ndarray of shape (n_resamples, n_seeds)
-        How often each resample draws each seed, see `bootstrap.resamples`.
+        How often each resample draws each seed, see `bootstrap.resample_counts`.
     confidence
         Level of the interval.
 

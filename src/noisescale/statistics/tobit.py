@@ -1,4 +1,4 @@
-"""Linear regression with censored responses: for many response vectors at once.
+"""Linear regression with censored responses, vectorized over many response vectors.
 
 The Tobit model (Tobin 1958): y = X b + σ z with standard normal z. Of a censored y only a bound is
 known. In Olsen's (1978) parameters b/σ and 1/σ the log-likelihood is concave, and Newton's method
@@ -6,7 +6,7 @@ finds its one maximum. Without censoring the estimate of b is that of least squa
 
 This is not taken from a library because those that have the model (``lifelines``, R's
 ``survival``) fit one response vector per call; here the estimate and 1,000 bootstrap resamples are
-fitted at once.
+fitted together.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class TobitFit:
         The scatter about the model, corrected for the p coefficients fitted.
     errors : ndarray of shape (r, p)
         Standard errors of the coefficients, from the observed information.
-    freedom : int
+    dof : int
         Degrees of freedom: number of uncensored responses minus number of coefficients.
     """
 
     coefficients: FloatArray
     sigma: FloatArray
     errors: FloatArray
-    freedom: int
+    dof: int
 
 
 def fit_tobit(x: FloatArray, y: FloatArray, side: IntArray) -> TobitFit:
@@ -61,10 +61,10 @@ def fit_tobit(x: FloatArray, y: FloatArray, side: IntArray) -> TobitFit:
     """
     known = side == 0
     n, p = int(known.sum()), x.shape[1]
-    # Start at least squares on what is known.
+    # Start at the least-squares fit of the uncensored responses.
     start = np.linalg.lstsq(x[known], y[:, known].T, rcond=None)[0].T
     scatter = y[:, known] - start @ x[known].T
-    # Points on a line leave no scatter to divide by.
+    # Avoid a division by zero if all points are on a line.
     sigma = np.maximum(np.sqrt((scatter**2).mean(axis=1)), 1e-9)
     if known.all():
         information = np.broadcast_to(x.T @ x, (len(y), p, p))

@@ -1,4 +1,4 @@
-"""How results are stored: written whole or not at all, with provenance, verified when read."""
+"""Storage of results: written atomically, with provenance, and verified when read."""
 
 import lazy_loader
 

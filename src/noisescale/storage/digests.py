@@ -1,6 +1,6 @@
-"""Digests of content, and JSON that carries a digest of itself so that damage is noticed.
+"""Digests of content, and JSON with an embedded digest that detects damage.
 
-A flipped bit in a digit leaves JSON that is valid, and wrong.
+Without it, JSON in which a bit of a digit has flipped would be read as valid.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _DIGEST_KEY = "digest"
 
 
 def short_digest(*parts: Any) -> str:
-    """Return a short digest of anything made of plain data and dataclasses."""
+    """Return a short digest of plain data and dataclasses."""
     text = json.dumps(parts, sort_keys=True, default=asdict)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def json_digest(content: Any) -> str:
-    """Return the SHA-256 digest of plain data, whatever its layout as text."""
+    """Return the SHA-256 digest of plain data, independent of its layout as JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -41,7 +41,7 @@ def dumps_verified(content: dict[str, Any], **layout: Any) -> str:
     **layout
         Options of `json.dumps`, such as ``indent``.
     """
-    # As the reader will see it: lists for tuples, text for keys.
+    # As `json.loads` returns it: lists for tuples, strings for keys.
     plain = json.loads(json.dumps(content))
     return json.dumps(content | {_DIGEST_KEY: json_digest(plain)}, **layout)
 
@@ -49,7 +49,7 @@ def dumps_verified(content: dict[str, Any], **layout: Any) -> str:
 def loads_verified(text: str) -> dict[str, Any]:
     """Return the content that `dumps_verified` was given.
 
-    Text without a digest, which earlier versions wrote, is accepted.
+    Text without a digest, from earlier versions, is accepted without verification.
 
     Raises
     ------
@@ -61,5 +61,5 @@ def loads_verified(text: str) -> dict[str, Any]:
         raise ValueError("not an object")
     digest = content.pop(_DIGEST_KEY, None)
     if digest not in (None, json_digest(content)):
-        raise ValueError("its content does not match its digest")
+        raise ValueError("content does not match its digest")
     return content

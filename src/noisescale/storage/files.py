@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all."""
+"""Atomic writes: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise not_writable(path, error) from error
     os.close(handle)
-    # mkstemp makes a file that only its owner may read; results are as readable as other files.
+    # mkstemp creates a file that only its owner may read; give it the usual permissions.
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(name, 0o666 & ~umask)
     try:
         yield Path(name)
-        # The content must be on the disk before the file has its name, and the name before anyone
-        # relies on it: otherwise a power failure may keep the name and lose the content.
+        # The content must be on disk before the file is renamed: otherwise a power failure may keep
+        # the name and lose the content.
         _sync(Path(name))
         os.replace(name, path)
         _sync(path.parent)
@@ -58,7 +58,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def not_writable(path: Path, error: OSError) -> RecordError:
-    """Return the error that says why a file cannot be written, with the remedy."""
+    """Return the error for a file that cannot be written, with its cause and the remedy."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "make room" if full else "make the folder writable or choose another with --directory"
     return RecordError(
@@ -68,7 +68,7 @@ def not_writable(path: Path, error: OSError) -> RecordError:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Flush a file, or the names in a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -77,7 +77,7 @@ def _sync(path: Path) -> None:
 
 
 def remove_partial_writes(path: Path) -> None:
-    """Delete the temporary files that killed processes left of attempts to write `path`.
+    """Delete temporary files of `path` that killed processes have left.
 
     No other process may be writing it, see `noisescale.storage.locks`.
     """
@@ -87,7 +87,7 @@ def remove_partial_writes(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file completely or not at all; errors as `atomic_write`."""
+    """Write a text file atomically; errors as `atomic_write`."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -104,5 +104,5 @@ def read_bytes(path: Path) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise RecordError(
-            f"{path}: cannot be read ({error.strerror}); run the workflow to make it"
+            f"{path}: cannot be read ({error.strerror}); run the workflow to create it"
         ) from error

@@ -1,7 +1,7 @@
-"""Exclusive locks: a second training of the same shard, on whichever machine, waits for the first.
+"""Exclusive locks, with which a second training of a shard waits for the first, on any machine.
 
-A Snakemake that is killed may leave jobs running, here or on a cluster, and the next call starts
-the same jobs again.
+When Snakemake is killed, its jobs may continue, here or on a cluster, and the next workflow run
+starts the same jobs again.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _LOGGER = logging.getLogger(__name__)
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[bool]:
-    """Within the block, be the only process that works on a file.
+    """Hold the exclusive lock on a file within the block.
 
-    The lock is the file ``.<stem>.lock`` next to `path`. That file is never removed, since no
-    process could do so safely; the system frees the lock when the process ends, however it ends.
+    The lock is the file ``.<stem>.lock`` next to `path`. It is never removed, because that
+    would cause a race; the operating system releases the lock when the process ends.
 
     Parameters
     ----------
     path
-        The file to work on; missing folders are created.
+        The file to lock; missing folders are created.
 
     Yields
     ------
     bool
-        True while the lock is held; False where the file system has no locks, so that another
-        process may be working on the file as well.
+        True if the lock is held; False if the file system does not support locks, so that another
+        process may be using the file.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
         lock_path.touch()
     except OSError as error:
         raise not_writable(lock_path, error) from error
-    # Without the fallback: a lock that is a mere marker file would outlive a killed process.
+    # Without the fallback: a soft lock is a file that remains when its process is killed.
     lock = FileLock(lock_path, fallback_to_soft=False)
     locked = _acquire(lock, path)
     try:
@@ -58,14 +58,16 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
 
 
 def _acquire(lock: FileLock, path: Path) -> bool:
-    """Wait for a lock; return whether the file system has locks."""
+    """Wait for a lock; return whether the file system supports locks."""
     try:
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            _LOGGER.warning("%s: another process is working on it; waiting until it ends", path)
+            _LOGGER.warning("%s: locked by another process; waiting", path)
             lock.acquire(poll_interval=0.5)
     except (OSError, NotImplementedError) as error:
-        _LOGGER.warning("%s: the file system has no locks (%s); continuing without", path, error)
+        _LOGGER.warning(
+            "%s: the file system does not support locks (%s); continuing without", path, error
+        )
         return False
     return True

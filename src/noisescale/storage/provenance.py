@@ -1,4 +1,4 @@
-"""Where, when and with which software a result was made."""
+"""Provenance: where, when and with which software a result was computed."""
 
 from __future__ import annotations
 

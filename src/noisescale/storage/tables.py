@@ -47,7 +47,7 @@ def write_table(path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[s
     metadata = {"schema_version": SCHEMA_VERSION} | metadata
     table = table.select(schema.names).cast(schema)
     _check_values(path, table)
-    # As the reader will see it: lists for tuples, text for keys.
+    # As `json.loads` returns it: lists for tuples, strings for keys.
     metadata = json.loads(json.dumps(metadata))
     metadata["digest"] = _digest(table, metadata)
     table = table.replace_schema_metadata({_KEY: json.dumps(metadata).encode()})
@@ -83,14 +83,14 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
             f"{path}: its columns are not those of noisescale's schema {SCHEMA_VERSION}; {_AGAIN}"
         )
     _check_values(path, table)
-    # Tables of earlier versions have none.
+    # Tables of earlier versions have no digest.
     if metadata.pop("digest", None) not in (None, _digest(table, metadata)):
-        raise _damaged(path, "its content does not match its digest")
+        raise _damaged(path, "content does not match its digest")
     return table
 
 
 def _digest(table: pa.Table, metadata: dict[str, Any]) -> str:
-    """Return a digest of a table's values and metadata, whatever their encoding in a file."""
+    """Return a digest of a table's values and metadata, independent of their encoding in a file."""
     digest = hashlib.sha256(json_digest(metadata).encode())
     for name, column in zip(table.column_names, table.columns, strict=True):
         digest.update(f"{name} {column.type} {len(column)} ".encode())
@@ -115,7 +115,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """Return the metadata in a table's file without verifying them; errors as `read_table`."""
     path = Path(path)
     if not path.is_file():
-        raise RecordError(f"{path}: no such file; run the workflow to make it")
+        raise RecordError(f"{path}: no such file; run the workflow to create it")
     try:
         stored = pq.read_metadata(path).metadata or {}
         metadata = json.loads(stored[_KEY])

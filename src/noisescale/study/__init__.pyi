@@ -8,7 +8,6 @@ from .experiments import LawVariable as LawVariable
 from .grid import Cell as Cell
 from .grid import Run as Run
 from .grid import cells as cells
-from .grid import noise_scale as noise_scale
 from .grid import unique_runs as unique_runs
 from .loading import load_study as load_study
 from .model import BatchRange as BatchRange

@@ -1,4 +1,4 @@
-"""The known data sets: what a study is planned and checked by before any data are fetched.
+"""The known data sets and their sizes, with which a study is planned and checked without any data.
 
 `noisescale.data.sources` has the functions that fetch them, under the same names.
 """
@@ -20,7 +20,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """What is known of a data set before it is fetched.
+    """A data set as it is known before it is fetched.
 
     Attributes
     ----------
@@ -80,6 +80,6 @@ DATASETS = {
 
 
 def shape_of(name: str) -> Shape:
-    """Return the sizes of a data set for planning; those of MNIST where they are not known."""
+    """Return the sizes of a data set for planning; those of MNIST if they are not known."""
     entry = DATASETS.get(name)
     return Shape() if entry is None else entry.shape

@@ -1,4 +1,4 @@
-"""Checks of a whole study: what its blocks decide only together, or together with the data."""
+"""Checks that involve several blocks of a study, or a study and its data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_study(study: Study) -> None:
     if study.evidence is not None and len(study.evidence.prior_precision) < _MIN_PRECISIONS:
         raise ConfigError(
             f"experiments.evidence.prior_precision is {_several(study.evidence.prior_precision)}: "
-            f"expected {_MIN_PRECISIONS} values or more, since a minimum is looked for; add some"
+            f"expected {_MIN_PRECISIONS} values or more, to show a minimum; add some"
         )
     entry = DATASETS.get(study.dataset.name)
     if entry is not None and entry.train_counts:
@@ -104,7 +104,7 @@ def _stated_batch_sizes(experiment: Experiment, key: str) -> Iterator[tuple[str,
 def check_against_data(
     study: Study, n_train: int, counts: Mapping[int, int], all_counts: Mapping[int, int]
 ) -> None:
-    """Check what only the data decide: whether there are enough images, and such classes.
+    """Check a study against its data: whether there are enough images, and its classes exist.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The blocks of a configuration, with their defaults: what ``config.yaml`` may say.
+"""The blocks of a configuration with their defaults: the format of ``config.yaml``.
 
-Here each block is checked by itself. `noisescale.study.checks` has what several blocks decide
-together, and `noisescale.study.config_errors` turns what is refused into one line.
+Each block is validated individually here. `noisescale.study.checks` has the checks that involve
+several blocks, and `noisescale.study.config_errors` formats validation errors as one line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from noisescale.study.config_values import (
     WHOLE,
     BatchSize,
     BatchSizeRange,
-    Block,
+    ConfigBlock,
     Epochs,
     EpochsRange,
     EvenSize,
@@ -51,7 +51,7 @@ def _known_dataset(name: str) -> str:
     return name
 
 
-class DatasetBlock(Block):
+class DatasetBlock(ConfigBlock):
     """Where the examples come from."""
 
     name: Annotated[str, AfterValidator(_known_dataset)] = Field(
@@ -91,16 +91,16 @@ class DatasetBlock(Block):
 
 
 def _refuse_two_budgets(block: BaseBlock | ExperimentBlock) -> None:
-    """Refuse a block that says in two ways how long its runs are."""
+    """Reject a block with both updates and epochs."""
     if block.updates is not None and block.epochs is not None:
-        said = "is {value} next to updates {updates}"
-        refuse("epochs", said, "one of the two; remove one, or set it to null")
+        problem = "is {value} next to updates {updates}"
+        refuse("epochs", problem, "one of the two; remove one, or set it to null")
 
 
-class BaseBlock(Block):
-    """The setting of every run, unless its experiment says otherwise.
+class BaseBlock(ConfigBlock):
+    """The setting of every run, unless its experiment overrides it.
 
-    Single values only (but for seeds), and exactly one of updates and epochs.
+    All values but seeds are single values; exactly one of updates and epochs is given.
     """
 
     hidden: Hidden = Field(
@@ -108,7 +108,7 @@ class BaseBlock(Block):
     )
     preprocessing: Preprocessing = Field(
         "raw",
-        description="What becomes of the pixels: raw, in [0, 1]; standardize, each to mean 0 and "
+        description="Preprocessing of the pixels: raw, in [0, 1]; standardize, each to mean 0 and "
         "variance 1; whiten, PCA-whitened.",
     )
     train_size: TrainSize = Field(
@@ -147,11 +147,11 @@ class BaseBlock(Block):
         return self
 
 
-class ExperimentBlock(Block):
+class ExperimentBlock(ConfigBlock):
     """An experiment: every combination of its values is trained.
 
-    A key that is left out has the base's value. updates or epochs stand in for the base's,
-    whichever it has.
+    An omitted key has the base's value. updates or epochs replace the base's updates or
+    epochs.
     """
 
     hidden: OneOrMore[Hidden] | None = Field(None, description="Widths of hidden layers.")
@@ -199,7 +199,7 @@ def _contains_both_tasks(values: list[float]) -> list[float]:
     return values
 
 
-class EvidenceBlock(Block):
+class EvidenceBlock(ConfigBlock):
     """Figures 1 and 2: logistic regression on two classes over the precision of the prior.
 
     It takes nothing from base.
@@ -228,15 +228,15 @@ class EvidenceBlock(Block):
     )
     label_noise: Annotated[ListOf[LabelNoise], AfterValidator(_contains_both_tasks)] = Field(
         [0.0, 0.5, 1.0],
-        description="Fractions of random labels, in training and test set. 0 is the informative "
-        "task of the figures, 1 the random one; both are needed.",
+        description="Fractions of random labels, in training and test set. The figures need 0 "
+        "(true labels) and 1 (random labels).",
         json_schema_extra={"allOf": [{"contains": {"const": 0}}, {"contains": {"const": 1}}]},
     )
     preprocessing: Preprocessing = Field("raw", description="As in base.")
     seeds: Seeds = Field(10, description="A number of seeds, or a list of seeds.")
 
 
-class _ExperimentsBlock(Block):
+class _ExperimentsBlock(ConfigBlock):
     """The experiments, one or more; null leaves an experiment and its figures out."""
 
     evidence: EvidenceBlock | None = Field(
@@ -291,7 +291,7 @@ else:
 """The block ``experiments``: a key for each kind of experiment in the registry, and evidence."""
 
 
-class StatisticsBlock(Block):
+class StatisticsBlock(ConfigBlock):
     """How uncertainty is computed."""
 
     bootstrap: Annotated[int, Field(ge=10, le=100_000), WHOLE] = Field(
@@ -302,8 +302,8 @@ class StatisticsBlock(Block):
     )
 
 
-class StudyConfig(Block):
-    """The design of a study: what config.yaml, and a preset laid over it, may say.
+class StudyConfig(ConfigBlock):
+    """The design of a study: the keys of config.yaml and of presets that are merged into it.
 
     A key that is left out, or set to null, takes its default.
     """
@@ -323,7 +323,7 @@ class StudyConfig(Block):
     )
     precision: Literal["float32", "tf32"] = Field(
         "float32",
-        description="Of the products on a GPU. A CPU computes in float32 whatever this says.",
+        description="Precision of matrix products on a GPU. A CPU always computes in float32.",
     )
     seeds_per_shard: Annotated[int, Field(ge=1, le=10_000), WHOLE] = Field(
         10, description="One training job holds the runs of this many consecutive seeds."

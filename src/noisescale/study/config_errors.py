@@ -1,6 +1,6 @@
-"""One line about a wrong setting: the key, its value, what was expected, the remedy.
+"""Error messages for wrong settings, in one line: key, value, what was expected, remedy.
 
-What was expected is said in words that are made from the JSON schema of the models, as in
+What was expected is described in words that are derived from the JSON schema of the models, as in
 "base.momentum is 1.5: expected a number (at least 0, below 1)".
 """
 
@@ -48,7 +48,7 @@ def dotted(path: Place) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value as it could stand in a configuration file, shortened."""
+    """Return a value as in a configuration file, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -66,8 +66,8 @@ def one_line(error: ValidationError, settings: Any) -> str:
     Returns
     -------
     str
-        About an unknown key, if there is one, as it may be why another is missing; otherwise about
-        a missing key, or the first value that is wrong.
+        About an unknown key, if there is one, because it may be a misspelt one; otherwise about a
+        missing key, or the first wrong value.
     """
     ranks = {"extra_forbidden": 0, "missing": 1}
     details = min(error.errors(include_url=False), key=lambda e: ranks.get(e["type"], 2))
@@ -91,18 +91,18 @@ def one_line(error: ValidationError, settings: Any) -> str:
 
 
 def _refusal(path: Place, context: dict[str, Any], settings: Any) -> str:
-    """Return the line about what `noisescale.study.config_values.refuse` refused."""
+    """Return the line about an error raised by `noisescale.study.config_values.refuse`."""
     path, node = _locate((*path, *context["key"]))
     block = _value_at(path[:-1], settings)
     names = dict(block) if isinstance(block, Mapping) else {}
     names["value"] = _value_at(path, settings)
-    said = re.sub(r"\{(\w+)\}", lambda name: show(names.get(name[1])), context["said"])
-    remedy = "; add it" if said == "is missing" else ""
-    return f"{dotted(path)} {said}: expected {context['expected'] or _words(node) + remedy}"
+    problem = re.sub(r"\{(\w+)\}", lambda name: show(names.get(name[1])), context["problem"])
+    remedy = "; add it" if problem == "is missing" else ""
+    return f"{dotted(path)} {problem}: expected {context['expected'] or _words(node) + remedy}"
 
 
 def _value_at(path: Place, settings: Any) -> Any:
-    """Return what a configuration says in a place; None where it says nothing."""
+    """Return the value in a place of a configuration; None if there is none."""
     for part in path:
         if isinstance(settings, Mapping):
             settings = settings.get(part)
@@ -146,7 +146,7 @@ def _child(node: Node, part: str | int, root: Node) -> Node | None:
 
 
 def _words(node: Node) -> str:
-    """Return in words what a part of the schema accepts, as in "a whole number (at least 1)"."""
+    """Describe what a part of the schema accepts, as in "a whole number (at least 1)"."""
     words = [_branch_words(branch) for branch in branches(node, config_schema())]
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
@@ -200,11 +200,11 @@ def _blocks() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _hint(path: Place, value: object, node: Node) -> str:
-    """Return how to correct a value of the wrong type, where that is not plain to see."""
+    """Return how to correct a value of the wrong type, where that is not obvious."""
     types = {branch.get("type") for branch in branches(node, config_schema())}
     if isinstance(value, str) and value.lower() in _NULL_TEXTS:
         return (
-            f"; --config makes text of {value}: write {_null_at(path)} in a file for --configfile"
+            f"; --config passes {value} as text: write {_null_at(path)} in a file for --configfile"
         )
     if isinstance(value, str) and types & {"number", "integer"}:
         return _number_hint(value, whole="number" not in types)
@@ -215,7 +215,7 @@ def _hint(path: Place, value: object, node: Node) -> str:
     if types == {"string"} and not isinstance(value, (str, list, dict)):
         return f'; write it in quotes, "{value}"'
     if isinstance(value, (list, dict)) and path[0] == "base":
-        return "; the base has single values, several stand in an experiment"
+        return "; base takes single values; put lists in an experiment"
     return ""
 
 
@@ -229,7 +229,7 @@ def _null_at(path: Place) -> str:
 
 
 def _number_hint(text: str, whole: bool) -> str:
-    """Return how to write a number that YAML took for text, if it is one."""
+    """Return how to write a number that YAML reads as text, if it is one."""
     try:
         number = float(text)
     except ValueError:
@@ -241,6 +241,6 @@ def _number_hint(text: str, whole: bool) -> str:
         whole_part, fraction, sign, exponent = power.groups()
         written = f"{whole_part or 0}{fraction or '.0'}e{sign or '+'}{exponent}"
     if written == text:
-        # All nested values of Snakemake's --config are text, too.
+        # Nested values of Snakemake's --config are always text.
         return f"; it is quoted, or from --config: write {written}, unquoted, in a file"
     return f"; YAML reads {text} as text: write {written}"

@@ -1,4 +1,4 @@
-"""What a single setting of the configuration may be: its type, its bounds, a list or a range."""
+"""The values that a setting of the configuration may have: types, bounds, lists and ranges."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pydantic import (
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-# ---- Blocks of keys, and how one is refused ------------------------------------------------------
+# ---- Blocks of keys ------------------------------------------------------------------------------
 
 
-class Block(BaseModel):
-    """A block of ``key: value`` lines. It refuses unknown keys; null counts as left out."""
+class ConfigBlock(BaseModel):
+    """A block of ``key: value`` lines. Unknown keys are errors; null means an omitted key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -36,29 +36,30 @@ class Block(BaseModel):
         return {k: v for k, v in settings.items() if v is not None or k not in known}
 
 
-def refuse(key: str | tuple[str | int, ...], said: str, expected: str = "") -> NoReturn:
-    """Refuse a value from within a validator.
+def refuse(key: str | tuple[str | int, ...], problem: str, expected: str = "") -> NoReturn:
+    """Raise a validation error from within a validator.
 
     Parameters
     ----------
     key
-        The key that is wrong, relative to the block or value that is validated; may be ``()``.
-    said
-        What is wrong, as in "is missing", or "is {value} next to name {name}", in which {value} is
-        the value of the key in the configuration, and other names those of keys of its block.
+        The key of the wrong value, relative to the block or value that is validated; may be ``()``.
+    problem
+        What is wrong, e.g. "is missing" or "is {value} next to name {name}". {value} stands for the
+        value of the key, and other names for those of the keys of its block.
     expected
-        What was expected, and the remedy after a semicolon; by default as the type of `key` says.
+        What was expected, and the remedy after a semicolon; by default the description of the
+        key's type.
     """
     path = (key,) if isinstance(key, str) else key
-    context = {"key": path, "said": said, "expected": expected}
-    raise PydanticCustomError("refused", "{said}: expected {expected}", context)
+    context = {"key": path, "problem": problem, "expected": expected}
+    raise PydanticCustomError("refused", "{problem}: expected {expected}", context)
 
 
 # ---- One value -----------------------------------------------------------------------------------
 
 
 def _as_whole(value: object) -> object:
-    """Return 100 for 100.0; strict validation refuses all that is not an integer then."""
+    """Return 100 for 100.0; strict validation then rejects every non-integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -69,7 +70,7 @@ def _as_label(value: object) -> object:
 
 
 WHOLE = BeforeValidator(_as_whole)
-"""Stands after the bounds of an integer, as its bounds are those of the integer itself."""
+"""Validator for integers; it follows the bounds, so that pydantic applies them to the integer."""
 
 _WIDTHS = "^[1-9][0-9]{0,4}(x[1-9][0-9]{0,4})*$"
 Hidden = Annotated[
@@ -124,7 +125,7 @@ def _form(value: object) -> str:
     """Return whether a value is a list, a range, or a single value."""
     if isinstance(value, (list, tuple)):
         return "list"
-    return "range" if isinstance(value, (Mapping, Block)) else "value"
+    return "range" if isinstance(value, (Mapping, ConfigBlock)) else "value"
 
 
 Step = Annotated[float, Field(gt=0, le=100)]
@@ -133,7 +134,7 @@ _MAX_DECADES = 40
 _ONE_STEP = "one of per_decade and per_octave"
 
 
-class _Steps(Block):
+class _Steps(ConfigBlock):
     """How a range is divided: exactly one of its keys is given."""
 
     per_decade: Step | None = Field(None, description="Number of steps for a factor of ten.")
@@ -144,8 +145,8 @@ class _Steps(Block):
         if self.per_octave is None and self.per_decade is None:
             refuse((), "is {value}, which has no step", f"{_ONE_STEP}; add one")
         if self.per_octave is not None and self.per_decade is not None:
-            said = "is {value}, which has two kinds of step"
-            refuse((), said, f"{_ONE_STEP}; remove one, or set it to null")
+            problem = "is {value}, which has two kinds of step"
+            refuse((), problem, f"{_ONE_STEP}; remove one, or set it to null")
         return self
 
     @property

@@ -1,7 +1,7 @@
-"""The experiments that a study may have: what each varies, how that is written, what it needs.
+"""The registry of experiments: what each one varies, its labels, and what it requires.
 
-This is the one place that knows an experiment by name. The configuration is checked by it, the
-statistics fit the laws that it names, and the figures and the report write what it says.
+This is the only module with a list of experiments. The configuration is validated against it, and
+the statistics, the figures and the report take laws, symbols and labels from it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LawVariable:
 
 @dataclass(frozen=True)
 class ExperimentKind:
-    """What is known of an experiment, apart from its values.
+    """An entry of the registry of experiments.
 
     Attributes
     ----------

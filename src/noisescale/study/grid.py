@@ -9,19 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, overload
 
 from noisescale.study.experiments import EXPERIMENTS
 from noisescale.study.model import Experiment, Study
+from noisescale.study.noise_scale import noise_scale
 
 SWEPT = {kind.name: kind.swept for kind in EXPERIMENTS.values()}
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    _Array = npt.NDArray[np.float64]
-    _Numbers = float | _Array
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Run:
 
     @property
     def noise_scale(self) -> float:
-        """The noise scale g, see `noise_scale`."""
+        """The noise scale g, see `noisescale.study.noise_scale.noise_scale`."""
         return noise_scale(self.learning_rate, self.train_size, self.batch_size, self.momentum)
 
 
@@ -60,35 +53,6 @@ _NAMES = sorted(field.name for field in fields(Run))
 _VALUES = attrgetter(*_NAMES)
 _SETTING = attrgetter(*(field.name for field in fields(Run) if field.name != "seed"))
 """Planning reads the fields of every run, for which `dataclasses.asdict` is too slow."""
-
-
-@overload
-def noise_scale(
-    learning_rate: float, train_size: float, batch_size: float, momentum: float = 0.0
-) -> float: ...
-@overload
-def noise_scale(
-    learning_rate: _Numbers, train_size: _Numbers, batch_size: _Array, momentum: _Numbers = 0.0
-) -> _Array: ...
-def noise_scale(
-    learning_rate: _Numbers, train_size: _Numbers, batch_size: _Numbers, momentum: _Numbers = 0.0
-) -> _Numbers:
-    """Return SGD's noise scale g = ε (N/B − 1) / (1 − m).
-
-    Smith & Le, equation 10 and, for momentum, section 5.2 and appendix D.
-
-    Parameters
-    ----------
-    learning_rate, train_size, batch_size, momentum : float or array_like
-        ε, N, B and m; arrays are combined elementwise.
-
-    Examples
-    --------
-    >>> import noisescale as ns
-    >>> round(ns.noise_scale(learning_rate=0.1, train_size=1000, batch_size=16, momentum=0.9), 6)
-    61.5
-    """
-    return learning_rate * (train_size / batch_size - 1) / (1 - momentum)
 
 
 @dataclass(frozen=True)

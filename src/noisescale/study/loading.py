@@ -1,6 +1,6 @@
 """Load a study: merge its configurations, validate them, and resolve them to a `Study`.
 
-Imported whenever the workflow is parsed, so nothing heavy is imported here.
+This module is imported whenever the workflow is parsed, so it must import quickly.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def load_study(*configs: Config) -> Study:
         Each the path of a YAML (or JSON) file, or a mapping such as Snakemake's `config`; later
         ones are merged over earlier ones key by key, as Snakemake merges the files of
         ``--configfile``. They are not changed. Or the path of a ``results/<study>/study.json``
-        that a workflow has written, which is a complete study and stands by itself.
+        that a workflow has written, which is a complete study and takes no other configuration.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def validate(settings: Mapping[str, Any]) -> StudyConfig:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    """Return what a configuration says, made of dicts, lists and scalars."""
+    """Return the content of a configuration as dicts, lists and scalars."""
     content = read_yaml(config) if _is_path(config) else config
     if not isinstance(content, Mapping):
         raise ConfigError(f"config is {show(content)}: expected a block of key: value lines")

@@ -29,7 +29,7 @@ def resolve_study(config: StudyConfig) -> Study:
     """Return the study of a configuration.
 
     Ranges and single values become lists, except for ranges of batch sizes, which depend on the
-    training set of each curve; what an experiment leaves out is taken from the base.
+    training set of each curve; keys that an experiment omits are taken from the base.
     """
     blocks = config.experiments.trained
     evidence = config.experiments.evidence
@@ -57,7 +57,7 @@ def _experiment(name: str, block: ExperimentBlock, base: BaseBlock) -> Experimen
     axes = {}
     for axis, resolve in _AXES.items():
         value = getattr(block, axis)
-        # A budget of the experiment stands in for the base's, whether updates or epochs.
+        # updates or epochs of the experiment replace those of the base.
         if value is None and not (own_budget and axis in ("updates", "epochs")):
             value = getattr(base, axis)
         if value is not None:

@@ -54,7 +54,7 @@ def assign_shards(study: Study) -> dict[str, list[Run]]:
 def shard_runs(study: Study, shard: str) -> list[Run]:
     """Return the runs of one shard, as `assign_shards` does, without those of other seeds.
 
-    So the time that a job needs before its training does not grow with the number of seeds.
+    Therefore a job's start-up time does not grow with the number of seeds.
     """
     first, last = map(int, shard.rpartition("~")[2].split("-"))
     own = {

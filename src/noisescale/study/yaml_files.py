@@ -1,7 +1,8 @@
-"""Read configuration files strictly: YAML that can be understood in two ways is refused.
+"""Read configuration files strictly: ambiguous YAML is an error.
 
 PyYAML accepts a key that occurs twice and uses the last one, and it reads ``0200`` as 128 and
-``1:00`` as 60, as YAML 1.1 says. Here each of these is an error of one line with the file's name.
+``1:00`` as 60, as YAML 1.1 specifies. Here each of these is an error, in one line that names the
+file.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def read_yaml(path: str | PathLike[str]) -> dict[str, Any]:
     try:
         content = json.loads(text, object_pairs_hook=_unique_pairs)
     except _DuplicateKeyError as error:
-        raise ConfigError(_said_twice(str(path), str(error))) from None
+        raise ConfigError(_duplicate_key(str(path), str(error))) from None
     except (ValueError, RecursionError):
         content = _parse_yaml(path, text)
     if not isinstance(content, dict):
@@ -127,7 +128,7 @@ def _ambiguities(
     within: tuple[int, ...] = (),
     visits: Iterator[int] | None = None,
 ) -> Iterator[tuple[int, str, str]]:
-    """Yield the line, the key and the problem of all that can be understood in two ways.
+    """Yield the line, the key and the problem of everything ambiguous.
 
     Aliases are followed, so that a few lines of them may mean any number of values.
     """
@@ -164,7 +165,7 @@ def _ambiguities(
 _REMEDY_TWICE = ": expected each key once; remove one of the two"
 
 
-def _said_twice(place: str, key: str) -> str:
+def _duplicate_key(place: str, key: str) -> str:
     return f"{place}: {key} is there twice{_REMEDY_TWICE}"
 
 

@@ -1,9 +1,9 @@
-"""The checkpoint of a training job: a file next to its output, so that a kill costs little.
+"""The checkpoint of a training job, so that little work is lost when the job is killed.
 
-The file holds the learning curves of the finished runs and the states of the stacks in training. It
-is rewritten as a whole every `SECONDS_BETWEEN`. It is a sequence of records, each of which consists
-of its lengths, JSON, the bytes of arrays, and a digest: a damaged record costs itself and those
-after it.
+It is a file next to the job's output with the learning curves of the finished runs and the states
+of the stacks in training, rewritten as a whole every `SECONDS_BETWEEN`. The file is a sequence of
+records, each of which consists of its lengths, JSON, the bytes of arrays, and a digest. A damaged
+record and all later ones are ignored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from noisescale.training.state import Checkpointer, StackState
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = float(os.environ.get("NOISESCALE_CHECKPOINT_SECONDS", "45"))
-"""Time between two writes; or ten times what a write takes, if that is longer."""
+"""Time between two writes, in seconds; ten times the duration of a write if that is longer."""
 
 _FORMAT = 3
 _LENGTHS = struct.Struct("<QQ")
@@ -55,18 +55,19 @@ class Checkpoint(Checkpointer):
     Parameters
     ----------
     path
-        The file. Damaged records, and those of another data set or arithmetic, are ignored.
+        The file. Damaged records are ignored, and so is the whole file if it is of different data
+        or of another `NUMERICS_VERSION`.
     identity
-        What the rows of one table have in common.
+        Identifies the data and the arithmetic.
     runs
-        The runs that the job is to train.
+        The runs that the job trains.
     clock
         Returns seconds since an arbitrary moment.
 
     Attributes
     ----------
     finished : dict of Run to LearningCurve
-        Runs that need no more training.
+        The learning curves of finished runs.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class Checkpoint(Checkpointer):
         self._write([*(_state_record(*stack) for stack in stacks), *self._interrupted])
 
     def remove(self) -> None:
-        """Delete the file, once the output has everything."""
+        """Delete the file; call this when the output is complete."""
         self.path.unlink(missing_ok=True)
 
     @contextmanager
@@ -164,7 +165,7 @@ class Checkpoint(Checkpointer):
             logger.info("%s; training continues without a checkpoint", error)
         self._next = self._clock() + max(SECONDS_BETWEEN, 10 * (self._clock() - started))
         if self._stop is not None:
-            logger.info("stopped by %s; the next call continues from here", self._stop.name)
+            logger.info("stopped by %s; the next workflow run resumes from here", self._stop.name)
             raise SystemExit(128 + self._stop)
 
     def _read(self, runs: dict[str, Run]) -> None:
@@ -172,7 +173,10 @@ class Checkpoint(Checkpointer):
             meta = record[0]
             if meta["kind"] == "job":
                 if any(meta.get(key) != value for key, value in self._job.items()):
-                    logger.info("%s: from other data or another arithmetic; ignored", self.path)
+                    logger.info(
+                        "%s: created from different data or with another NUMERICS_VERSION; ignored",
+                        self.path,
+                    )
                     return
                 self._earlier_seconds = meta["seconds"]
             elif meta["kind"] == "curves":
@@ -190,7 +194,7 @@ class Checkpoint(Checkpointer):
 
 
 def _write_record(file: BinaryIO, meta: dict[str, Any], arrays: dict[str, torch.Tensor]) -> None:
-    """Write a record in chunks: the stack of a GPU is larger than its job's main memory."""
+    """Write a record in chunks, because a stack on a GPU may exceed the job's main memory."""
     kinds = {
         name: [str(array.dtype).removeprefix("torch."), list(array.shape)]
         for name, array in arrays.items()
@@ -239,13 +243,13 @@ def checkpoint_contents(path: Path) -> Iterator[Record]:
             yield meta, _arrays(path, meta.pop("arrays"), offset)
         else:
             return
-    logger.info("%s: truncated or damaged from byte %d on; the rest is ignored", path, start)
+    logger.info("%s: truncated or damaged from byte %d; the rest is ignored", path, start)
 
 
 def _arrays(
     path: Path, kinds: dict[str, tuple[str, list[int]]], offset: int
 ) -> dict[str, torch.Tensor]:
-    """Return arrays that are mapped from the file, which may be replaced before they are read."""
+    """Return arrays that are memory-mapped from the file, which may be replaced in the meantime."""
     arrays = {}
     for name, (dtype, shape) in kinds.items():
         array: npt.NDArray[Any]

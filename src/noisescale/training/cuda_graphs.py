@@ -1,4 +1,4 @@
-"""CUDA graphs: the kernels of a group of blocks, launched as one.
+"""CUDA graphs: the kernels of a group of blocks, launched together.
 
 At small batch sizes a GPU waits for its kernels to be launched one by one. A graph records the
 launches of a group of blocks once, including the gathering of its examples, and replays them.
@@ -26,9 +26,10 @@ Advance = Callable[[BlockGroup, Tensor], None]
 def make_advance(model: StackedModel, batches: Minibatches) -> Advance:
     """Return a function that makes the updates of a group of blocks, by CUDA graphs on a GPU.
 
-    It is valid as long as the stack keeps all its networks. On a GPU it must be called on a stream
-    of its own: graphs cannot be recorded on the default stream, and linear algebra has one
-    workspace per stream, which graphs recorded on one stream and replayed on several would share.
+    It is valid until networks are removed from the stack. On a GPU it must be called on a stream
+    other than the default one, and on the same stream each time: graphs cannot be captured on the
+    default stream, and cuBLAS has one workspace per stream, which graphs that are captured on one
+    stream and replayed on several would share.
 
     Returns
     -------
@@ -47,7 +48,10 @@ def make_advance(model: StackedModel, batches: Minibatches) -> Advance:
 
 
 def _recording(launch: Advance) -> Advance:
-    """Record the groups of each kind from the second one on: libraries initialize in the first."""
+    """Return `launch` with CUDA graphs: each kind of group is captured when it occurs again.
+
+    The first group of each kind runs eagerly as warm-up.
+    """
     recorded: dict[tuple[int, int, bool], _Recording | None] = {}
     pool = torch.cuda.graph_pool_handle()
 
@@ -76,7 +80,7 @@ class _Recording:
         self.graph = torch.cuda.CUDAGraph()
         free, total = torch.cuda.mem_get_info()
         if free < total / 2:
-            # Cached memory cannot be released while a graph is recorded.
+            # Cached memory cannot be released during a capture.
             torch.cuda.empty_cache()
         self.graph.capture_begin(pool=pool)
         try:

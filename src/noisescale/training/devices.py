@@ -1,4 +1,4 @@
-"""The device that a job trains on: its choice and name, its streams, its out-of-memory errors."""
+"""The device that a job trains on: choice, name, streams, and out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def choose_device(device: str) -> str:
     Raises
     ------
     NoisescaleError
-        It is ``cuda``, and there is no GPU.
+        `device` is ``cuda``, and there is no GPU.
     """
     available = torch.cuda.is_available()
     if device == "auto":
@@ -44,9 +44,9 @@ def on_stream(stream: torch.cuda.Stream | None) -> AbstractContextManager[object
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether an error of torch means that a GPU's memory does not suffice.
+    """Return whether an error of torch means that a GPU is out of memory.
 
-    Not only tensors need memory, but also graphs, kernels and the workspaces of linear algebra.
+    Graphs, kernels and cuBLAS workspaces need memory as well as tensors, and raise other errors.
     """
     return (
         isinstance(error, torch.OutOfMemoryError)

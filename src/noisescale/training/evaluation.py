@@ -10,9 +10,9 @@ from torch import Tensor
 from noisescale.models.architecture import StackedModel
 
 _CPU_EXAMPLES = 2048
-"""Examples that a CPU evaluates at a time: their activations stay in its cache."""
+"""Number of examples that a CPU evaluates together: their activations stay in its cache."""
 _GPU_BYTES = 1 << 28
-"""Activations that a GPU computes at a time."""
+"""Size of the activations that a GPU computes together."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def _correct(logits: Tensor, labels: Tensor) -> Tensor:
     -------
     Tensor of float64, shape (S,)
     """
-    # argmax would take a third of a small network's evaluation, and does not see ties.
+    # Not argmax, which ignores ties and would take a third of a small network's evaluation.
     largest = logits == logits.amax(1, keepdim=True)
     right = largest.gather(1, labels[:, None])[:, 0]
-    # Logits that are not finite have no largest one.
+    # Non-finite logits have no largest one.
     return (right / largest.sum(1).clamp_min(1)).sum(1, dtype=torch.float64)
 
 

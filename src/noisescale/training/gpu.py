@@ -1,4 +1,4 @@
-"""Whether this process may use a GPU, found without importing torch."""
+"""Whether this process may use a GPU, determined without importing torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def gpu_permitted() -> bool:
 def gpu_usable() -> bool:
     """Return whether torch will find a CUDA GPU that this process may use.
 
-    Importing torch to ask would take a plan seconds. As torch does, this asks the driver whether
+    Importing torch would slow planning down by seconds. As torch does, this asks the driver whether
     there is a GPU and whether it supports the version of CUDA that torch was built with.
     """
     if not gpu_permitted():
@@ -43,7 +43,7 @@ def _cuda_of_torch() -> int:
     """Return the major version of the CUDA that torch was built with, or 0."""
     torch = importlib.util.find_spec("torch")
     if torch is None or torch.origin is None:
-        return 1  # torch is in the environment of the jobs
+        return 1  # torch is only in the environment of the jobs
     text = (Path(torch.origin).parent / "version.py").read_text(encoding="utf-8")
     found = re.search(r"^cuda\b.*=\s*'(\d+)", text, re.MULTILINE)
     return int(found[1]) if found else 0

@@ -1,4 +1,4 @@
-"""The training job: bring the file of one shard up to date, training only the runs it lacks."""
+"""The training job: bring the file of one shard up to date by training only the missing runs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 def train_stage(study_path: Path, data_path: Path, shard: str, output: Path, threads: int) -> None:
     """Bring the Parquet file of a shard up to date with a study.
 
-    Rows of the present file stay if they come from the same data and the same arithmetic, even if
-    the study no longer has these runs. A file that lacks nothing is left as it is. An interrupted
-    call leaves its work in a `Checkpoint` next to the file, from which the next one continues. If
-    two processes call this at the same time, the second waits for the first.
+    Rows of the present file are kept if they were trained with the same data and the same
+    `NUMERICS_VERSION`, even if the study no longer has these runs. A complete file is not
+    rewritten. An interrupted job leaves a `Checkpoint` next to the file, from which the next one
+    resumes. If two processes train the same shard, the second waits for the first.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ def train_stage(study_path: Path, data_path: Path, shard: str, output: Path, thr
 
 
 def update_shard(study: Study, dataset: Dataset, shard: str, output: Path, threads: int) -> None:
-    """Train the runs that a shard's file lacks, and write the file.
+    """Train the runs that are missing in a shard's file, and write the file.
 
-    The caller holds the lock of the file. The parameters are those of `train_stage`, read.
+    The caller holds the lock of the file. The parameters are those of `train_stage`, loaded.
     """
     identity = RunIdentity.of(study, dataset.digest)
     rows, jobs = reusable_rows(output, identity)
@@ -109,8 +109,8 @@ def update_shard(study: Study, dataset: Dataset, shard: str, output: Path, threa
 def reusable_rows(path: Path, identity: RunIdentity) -> tuple[pa.Table, list[dict[str, Any]]]:
     """Return the rows of a shard's file, and the provenance of the jobs that trained them.
 
-    There are none if the file is missing or damaged, or if its rows come from other data or
-    another version of the arithmetic.
+    There are none if the file is missing or damaged, or if its rows were trained with different
+    data or another `NUMERICS_VERSION`.
     """
     jobs: list[dict[str, Any]] = []
     if not Path(path).exists():
@@ -120,7 +120,9 @@ def reusable_rows(path: Path, identity: RunIdentity) -> tuple[pa.Table, list[dic
         if RunIdentity.from_metadata(metadata) == identity:
             rows = read_table(path, RUNS).replace_schema_metadata(None)
             return rows, list(metadata.get("jobs", ()))
-        logger.info("%s: from other data or another arithmetic; training again", path)
+        logger.info(
+            "%s: created from different data or with another NUMERICS_VERSION; training again", path
+        )
     except RecordError as error:
         logger.info("%s; training again", error)
     return RUNS.empty_table(), jobs

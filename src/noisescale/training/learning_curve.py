@@ -1,4 +1,4 @@
-"""Learning curves of runs, and the table that they become."""
+"""Learning curves of runs, and the table of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from noisescale.study.status import RunStatus
 class Evaluation:
     """A point of a learning curve: accuracies in [0, 1] and cross-entropies in nats.
 
-    A cross-entropy is None from the divergence of the run on.
+    Cross-entropies are None after the run has diverged.
     """
 
     update: int
@@ -36,11 +36,11 @@ class LearningCurve:
     run
         The run.
     evaluations : list of Evaluation
-        By rising number of updates, from the initial weights on.
+        By increasing number of updates, starting at the initial weights.
     diverged_at
-        None for a run that ends better than guessing. Else the update at which its weights or
-        outputs were no longer finite, or the first evaluation from which on its training
-        cross-entropy was never below ln(n_classes), that of guessing.
+        None for a run that ends better than guessing. Otherwise the update at which its weights or
+        outputs became non-finite, or the first evaluation after which its training cross-entropy
+        was never below ln(n_classes), that of guessing.
     seconds
         The run's share of the wall time of its stack.
     """
@@ -100,7 +100,7 @@ def runs_table(curves: Iterable[LearningCurve], dataset: str) -> pa.Table:
 
 
 def guessing_since(evaluations: Sequence[Evaluation], n_classes: int) -> int | None:
-    """Return the first update from which on a run is never better than guessing, if any."""
+    """Return the first update after which a run is never better than guessing, if any."""
     since = None
     for evaluation in reversed(evaluations):
         cross_entropy = evaluation.train_cross_entropy

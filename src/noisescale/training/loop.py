@@ -15,7 +15,7 @@ from noisescale.training.stopwatch import Stopwatch
 _CHECK_EVERY = 500
 """Largest number of updates between two checks for runs that have diverged."""
 _STEP_SECONDS = 0.1
-"""About how long the updates of a step take: a process that is to stop waits for them."""
+"""Target duration of a step in seconds, which bounds the delay before a process stops."""
 
 
 class TrainingLoop:
@@ -30,11 +30,11 @@ class TrainingLoop:
     evaluations_per_decade
         Points of the learning curves per factor of ten in updates.
     progress
-        Called with the runs' worth of updates made since the last call: over a training, the
-        numbers add up to the number of runs.
+        Called with the progress since the last call, in units of runs: over a training, the values
+        add up to the number of runs.
     checkpointer
-        May hold a snapshot to resume from, which leads to the same curves, bit for bit on the same
-        machine.
+        May have a snapshot to resume from. The resumed training has the same curves, on the same
+        machine to the last bit.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class TrainingLoop:
         self._evaluations = evaluation_updates(runs[0].updates, evaluations_per_decade)
         stops = set(self._evaluations) | set(range(0, runs[0].updates, _CHECK_EVERY))
         snapshot = self._checkpointer.snapshot(runs)
-        # Another kind of device divides the updates into other blocks.
+        # CPU and GPU divide the updates into different blocks.
         if snapshot and snapshot.device == data.x.device.type:
             self.training.restore(snapshot)
             self.seconds = snapshot.seconds
@@ -74,9 +74,9 @@ class TrainingLoop:
         self._stops = sorted(stop for stop in stops if stop >= self.training.update)
 
     def step(self) -> None:
-        """Check and evaluate the networks if that is due after the last step; launch updates.
+        """Check and evaluate the networks if the last step ended at such an update; launch updates.
 
-        There are fewer updates if the checkpointer is due.
+        The step is shorter if the checkpointer is due.
         """
         training = self.training
         self._adapt_step()
@@ -116,15 +116,15 @@ class TrainingLoop:
         return curves
 
     def snapshot(self) -> StackState:
-        """Return the present state of the training."""
+        """Return the current state of the training."""
         return self.training.snapshot(self.seconds)
 
     def abandon(self) -> None:
-        """Take back the progress that has been reported."""
+        """Revert the reported progress."""
         self._progress(-self._reported)
 
     def _adapt_step(self) -> None:
-        """Adapt the number of updates in a step to the time that the last step took."""
+        """Adapt the number of updates in a step to the duration of the last step."""
         if self._last_step is not None:
             updates, watch = self._last_step
             seconds = watch.seconds()
@@ -134,7 +134,7 @@ class TrainingLoop:
                 self._step_updates *= 2
 
     def _report_progress(self, share: float | None = None) -> None:
-        """Report the share of the updates that has been made, as a number of runs."""
+        """Report the completed share of the updates, in units of runs."""
         share = self.training.update / self.runs[0].updates if share is None else share
         runs = share * len(self.runs)
         self._progress(runs - self._reported)

@@ -12,16 +12,16 @@ from noisescale.models.block import Block
 from noisescale.training.shuffling import permutations
 
 _GATHERED_BYTES = 4_000_000
-"""Size of the minibatches that a CPU gathers at a time, so that they stay in its cache."""
+"""Size of the minibatches that a CPU gathers together, so that they stay in its cache."""
 _RECORDED_BLOCKS = 16
-"""Largest number of blocks in a group on a GPU, which `cuda_graphs` launches as one."""
+"""Largest number of blocks in a group on a GPU, which `cuda_graphs` launches together."""
 _SHUFFLED_EXAMPLES = 1 << 20
-"""Number of examples to shuffle at a time: those of several epochs where these are short."""
+"""Number of examples to shuffle together: those of several epochs if epochs are short."""
 
 
 @dataclass(frozen=True)
 class BlockGroup:
-    """A few consecutive blocks of equal length, whose examples have yet to be gathered.
+    """A few consecutive blocks of equal length, whose examples have not been gathered yet.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class BlockGroup:
 
 
 class Minibatches:
-    """The minibatches of S runs with equal training-set and batch size.
+    """The minibatches of S runs with equal training set size and batch size.
 
     Every epoch shuffles the training set and divides it into whole minibatches; the remainder is
     left out of that epoch.
@@ -130,7 +130,7 @@ class Minibatches:
             assert self._whole_block is not None, "groups() makes it"
             yield from [self._whole_block] * group.blocks
             return
-        # All at once on a CPU, to save calls; one by one on a GPU, to save memory.
+        # Together on a CPU, to save calls; one by one on a GPU, to save memory.
         blocks = group.blocks if self.x.is_cpu else 1
         examples = group.updates * self.batch_size
         for order in group.order.split(blocks * examples, dim=2):
@@ -139,7 +139,7 @@ class Minibatches:
     def _group_size(self, blocks: int, updates: int) -> int:
         """Return how many of the next `blocks` blocks to put into a group."""
         if not self.x.is_cpu:
-            # Few different numbers, for each of which a graph is recorded.
+            # Powers of two, because a graph is captured for each number of blocks.
             return min(1 << (blocks.bit_length() - 1), _RECORDED_BLOCKS)
         if self.batch_size == self.train_size:
             return 1

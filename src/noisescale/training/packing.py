@@ -13,7 +13,7 @@ from noisescale.study.catalog import Shape
 from noisescale.study.grid import Run
 
 CONCURRENT_STACKS = {"cpu": 1, "cuda": 8}
-"""Stacks that a device trains at the same time."""
+"""Number of stacks that a device trains at the same time."""
 
 _Item = TypeVar("_Item")
 
@@ -23,8 +23,8 @@ def pack(
 ) -> list[list[Run]]:
     """Return the stacks in which to train runs, the costliest first.
 
-    They depend only on the runs and the device, not on which of the runs are finished: a job that
-    is resumed continues with the stacks that it was training.
+    They depend only on the runs and the device, not on which of the runs are finished: a resumed
+    job continues with the same stacks.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def pack(
     groups: dict[tuple[Hashable, ...], list[Run]] = {}
     for run in runs:
         groups.setdefault(stack_key(run), []).append(run)
-    # The device's total memory, because what is free differs from one call to the next.
+    # The device's total memory, because the free memory varies, and with it the stacks would.
     total = torch.cuda.mem_get_info()[1] if device == "cuda" else 0
     memory = total // CONCURRENT_STACKS[device]
     costliest = sorted(
@@ -58,7 +58,7 @@ def pack(
 def split_evenly(items: Sequence[_Item], size: int) -> list[list[_Item]]:
     """Split items into parts of at most `size`, whose lengths differ by at most one.
 
-    The updates of a small last stack would take as long as those of a full one.
+    An update of a small stack takes about as long as one of a full stack.
     """
     n = -(-len(items) // size)
     return [list(items[i * len(items) // n : (i + 1) * len(items) // n]) for i in range(n)]

@@ -1,4 +1,4 @@
-"""The training of any runs in this process: packed into stacks, these trained one after another.
+"""The training of any runs in this process, packed into stacks.
 
 `train` is the public function; a training job (`noisescale.training.job`) calls `train_runs` with
 the checkpoint of its shard.
@@ -36,14 +36,13 @@ def train(
     """Train runs in this process, without the workflow and without files.
 
     On a CPU it uses one thread, as the workflow's jobs do, so that a run's learning curve does not
-    depend on the runs that it is trained with. With Intel's MKL, call
-    `noisescale.environment.settle_environment` before torch is imported, to be the same to the
-    last bit.
+    depend on the other runs of its stack. With Intel's MKL, this holds to the last bit only if
+    `noisescale.environment.settle_environment` is called before torch is imported.
 
     Parameters
     ----------
     runs
-        What to train, such as ``unique_runs(study)`` of `noisescale.study.grid`.
+        The runs, such as those of `noisescale.study.grid.unique_runs`.
     dataset
         The data set, from `noisescale.data.dataset.load_dataset`.
     device
@@ -51,7 +50,7 @@ def train(
     evaluations_per_decade
         Points of the learning curves per factor of ten in updates.
     precision
-        Of a GPU's matrix products: ``float32`` or ``tf32``.
+        Precision of matrix products on a GPU: ``float32`` or ``tf32``.
 
     Returns
     -------
@@ -94,20 +93,20 @@ def train_runs(
     label: str,
     checkpointer: Checkpointer,
 ) -> list[LearningCurve]:
-    """Train runs of any shapes, stack by stack.
+    """Train runs of any shapes: one stack at a time on a CPU, several at a time on a GPU.
 
     Parameters
     ----------
     dataset
         The data set, not yet preprocessed.
     runs
-        What to train; a run that the checkpointer has finished is not trained again.
+        The runs; those that the checkpointer has finished are not trained again.
     device
         ``cpu`` or ``cuda``.
     evaluations_per_decade
         Points of the learning curves per factor of ten in updates.
     label
-        Names the work in messages about its progress.
+        Name of the work in progress messages.
     checkpointer
         Receives what is needed to resume the training.
 
@@ -143,7 +142,7 @@ def train_runs(
                 checkpointer,
             )
 
-        at_once = CONCURRENT_STACKS[device]
-        for curves in run_concurrently(stacks, begin, at_once, checkpointer, device):
+        n_concurrent = CONCURRENT_STACKS[device]
+        for curves in run_concurrently(stacks, begin, n_concurrent, checkpointer, device):
             checkpointer.add(curves)
     return [checkpointer.finished[run] for run in runs]

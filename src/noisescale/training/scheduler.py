@@ -1,8 +1,8 @@
 """The training of several stacks at the same time.
 
-A small stack leaves most of a GPU idle: its kernels are short, and each waits for the one before.
-So a GPU trains a few stacks at the same time, each on its own CUDA stream. A CPU, each core of
-which has its own job, trains one after the other.
+A small stack leaves most of a GPU idle, because its kernels are short and run one after another.
+Therefore a GPU trains several stacks at the same time, each on its own CUDA stream. On a CPU, where
+each core has its own job, a job trains one stack after another.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _WAIT_SECONDS = 2e-4
 def run_concurrently(
     stacks: Iterable[list[Run]],
     begin: Callable[[list[Run]], TrainingLoop],
-    at_once: int,
+    n_concurrent: int,
     checkpointer: Checkpointer,
     device: str,
 ) -> Iterator[list[LearningCurve]]:
-    """Train stacks, `at_once` at a time; fewer or smaller ones where memory does not suffice.
+    """Train stacks, `n_concurrent` at a time; fewer or smaller ones if memory does not suffice.
 
     Parameters
     ----------
     stacks
-        The runs of each stack, in the order in which to begin them.
+        The runs of each stack, in the order in which they are started.
     begin
         Returns the `TrainingLoop` of a stack.
-    at_once
+    n_concurrent
         Number of stacks to train at the same time.
     checkpointer
         Receives the states of all stacks in training.
@@ -51,20 +51,20 @@ def run_concurrently(
     Yields
     ------
     list of LearningCurve
-        The curves of each stack as it is finished.
+        The curves of each stack, as soon as it is finished.
 
     Raises
     ------
     torch.OutOfMemoryError
-        Memory does not suffice for a single run, with nothing else in training.
+        Memory does not suffice for a single run, although nothing else is in training.
     """
     waiting = deque(stacks)
     slots: deque[_Slot] = deque()
     # One stream for each slot in use.
-    streams = [torch.cuda.Stream() if device == "cuda" else None for _ in range(at_once)]
+    streams = [torch.cuda.Stream() if device == "cuda" else None for _ in range(n_concurrent)]
     counted = time.perf_counter()
     while waiting or slots:
-        if waiting and len(slots) < at_once:
+        if waiting and len(slots) < n_concurrent:
             slot = _Slot(waiting.popleft(), streams.pop())
         elif slots[0].ready():
             slot = slots.popleft()
@@ -77,9 +77,9 @@ def run_concurrently(
         if loop is None:
             streams.append(slot.stream)
             if slots:
-                at_once = len(slots)
+                n_concurrent = len(slots)
                 waiting.appendleft(slot.runs)
-                logger.info("out of memory: continuing with %d stacks at a time", at_once)
+                logger.info("out of memory: continuing with %d stacks at a time", n_concurrent)
             elif len(slot.runs) == 1:
                 raise torch.OutOfMemoryError("out of memory: a single run does not fit")
             else:
@@ -88,7 +88,7 @@ def run_concurrently(
                 logger.info("out of memory: continuing with stacks of %d runs", half)
             torch.cuda.empty_cache()
             continue
-        # The times of all stacks add up to the time that has passed.
+        # The times of all stacks add up to the elapsed time.
         loop.seconds += time.perf_counter() - counted
         counted = time.perf_counter()
         if loop.over:
@@ -109,13 +109,13 @@ class _Slot:
         self._loop: TrainingLoop | None = None
 
     def ready(self) -> bool:
-        """Return whether everything that was launched is done."""
+        """Return whether all launched work is complete."""
         return self.stream is None or self.stream.query()
 
     def step(self, begin: Callable[[list[Run]], TrainingLoop]) -> TrainingLoop | None:
-        """Make a step and return the loop; give up and return None where memory is exhausted."""
+        """Make a step and return the loop; discard it and return None if out of memory."""
         if self.stream is not None:
-            # The data set may have been moved to the device on the caller's stream.
+            # The caller's stream may still be copying the data set to the device.
             self.stream.wait_stream(torch.cuda.current_stream())
         try:
             with on_stream(self.stream):
@@ -131,8 +131,8 @@ class _Slot:
         return self._loop
 
     def snapshot(self) -> StackState:
-        """Return the state of the stack, once everything that was launched is done."""
+        """Wait for all launched work, and return the state of the stack."""
         if self.stream is not None:
             self.stream.synchronize()
-        assert self._loop is not None, "a slot that waits has made a step"
+        assert self._loop is not None, "slots in the queue have made a step"
         return self._loop.snapshot()

@@ -1,4 +1,4 @@
-"""A stack of runs in training: its training sets, its networks, its learning curves so far."""
+"""A stack of runs in training: training sets, networks, and the learning curves so far."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StackTraining:
     ----------
     data : DeviceDataset
     sets : TrainingSets
-        Of the runs alive.
+        Training sets of the runs alive.
     model : noisescale.models.architecture.StackedModel
         The networks of the runs alive.
     alive, diverged, evaluations, update
@@ -62,9 +62,9 @@ class StackTraining:
         self._advance = make_advance(self.model, self.batches)
 
     def advance(self, stop: int, due: Callable[[], bool] = lambda: False) -> None:
-        """Make updates until `stop`, or until something else is due.
+        """Make updates until `stop`, or until `due` returns true.
 
-        The division of the updates before `stop` into blocks does not depend on interruptions.
+        The updates are divided into the same blocks wherever they are interrupted.
         """
         start = self.update
         finite_signal = torch.empty(stop - start, len(self.model), device=self._finite.device)
@@ -75,11 +75,12 @@ class StackTraining:
             self.update += updates
             if due():
                 break
-        # A weight that is not finite spoils every later gradient: the finite ones come first.
+        # Once a weight is non-finite, so are all later gradients: the count is the update that
+        # diverged.
         self._finite += finite_signal[: self.update - start].isfinite().sum(0)
 
     def drop_diverged(self) -> None:
-        """Continue without the runs that are no longer finite."""
+        """Remove the runs whose gradients have become non-finite."""
         since, finite = self.update - self._checked, self._finite.tolist()
         self._drop(
             {i: self._checked + n + 1 for i, n in zip(self.alive, finite, strict=True) if n < since}
@@ -88,7 +89,7 @@ class StackTraining:
         self._checked = self.update
 
     def evaluate(self) -> None:
-        """Add a point to the learning curves; drop the runs whose outputs are not finite."""
+        """Add a point to the learning curves; remove the runs with non-finite outputs."""
         data, sets = self.data, self.sets
         train, test = evaluate(
             self.model,
@@ -104,7 +105,7 @@ class StackTraining:
         self._drop(not_finite)
 
     def snapshot(self, seconds: float) -> StackState:
-        """Return the present state, after `seconds` of training."""
+        """Return the current state, after `seconds` of training."""
         return StackState(
             self.update,
             self._checked,
@@ -118,7 +119,7 @@ class StackTraining:
         )
 
     def restore(self, snapshot: StackState) -> None:
-        """Resume from a snapshot of the same runs, before any update."""
+        """Resume from a snapshot of the same runs; call it before any update."""
         self._drop(snapshot.diverged)
         for name, value in self.model.state().items():
             value.copy_(snapshot.tensors[name])
@@ -127,7 +128,7 @@ class StackTraining:
         self.update, self._checked = snapshot.update, snapshot.checked
 
     def _drop(self, diverged: dict[int, int]) -> None:
-        """Continue without runs that have diverged."""
+        """Remove runs that have diverged."""
         if diverged:
             mask = torch.tensor([i not in diverged for i in self.alive])
             mask = mask.to(self._finite.device)
@@ -141,7 +142,7 @@ class StackTraining:
 
 
 def training_sets(data: DeviceDataset, runs: list[Run]) -> TrainingSets:
-    """Return the training sets of runs of equal training-set size.
+    """Return the training sets of runs of equal training set size.
 
     Which examples and labels they hold depends on each run's seed and label noise
     (`noisescale.data.randomness`).

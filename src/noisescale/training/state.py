@@ -12,7 +12,7 @@ from noisescale.training.learning_curve import Evaluation, LearningCurve
 
 @dataclass(frozen=True)
 class StackState:
-    """A stack between two updates: all that is needed to resume its training.
+    """A stack between two updates: everything needed to resume its training.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class StackState:
     alive : list of int
         The runs still in training, as positions in the stack.
     diverged : dict of int to int
-        The other runs, each with the update at which it was no longer finite.
+        The other runs, each with the update at which it became non-finite.
     evaluations : list of list of Evaluation
         Each run's learning curve so far.
     tensors : dict of str to Tensor, shapes (len(alive), …)
@@ -48,14 +48,14 @@ class StackState:
 
 
 class Checkpointer:
-    """Stores what is needed to resume a training that is interrupted.
+    """Stores what is needed to resume an interrupted training.
 
     This base class writes nothing: it only holds the finished curves in memory.
 
     Attributes
     ----------
     finished : dict of Run to LearningCurve
-        Runs that need no more training.
+        The learning curves of finished runs.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Checkpointer:
         return None
 
     def due(self) -> bool:
-        """Return whether to call `save` now; asked after every few blocks of updates."""
+        """Return whether to call `save` now; called after every few blocks of updates."""
         return False
 
     def save(self, stacks: list[tuple[list[Run], StackState]]) -> None:

@@ -1,4 +1,4 @@
-"""The time that launched work takes, on a CPU or on a GPU."""
+"""The duration of launched work, on a CPU or on a GPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class Stopwatch:
-    """Measures the time between `start` and `stop` in the work of a device's current stream."""
+    """Measures the time between `start` and `stop` on a device's current stream."""
 
     def __init__(self, device: torch.device) -> None:
         self._on_cpu = device.type == "cpu"
@@ -24,7 +24,7 @@ class Stopwatch:
         self._mark()
 
     def seconds(self) -> float:
-        """Return the time between start and stop; on a GPU, once it has come to the latter."""
+        """Return the time between `start` and `stop`; on a GPU, synchronize with `stop` first."""
         if self._on_cpu:
             start, stop = self._times
             return stop - start

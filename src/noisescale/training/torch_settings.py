@@ -9,17 +9,17 @@ import torch
 
 
 def prepare_torch(threads: int, precision: str = "float32") -> None:
-    """Set what torch computes with in this process.
+    """Set threads, precision and the flushing of denormals in this process.
 
-    Denormal numbers become zero: velocities that decay towards zero would otherwise spend most of
-    the time as such.
+    Denormals are flushed to zero, because decaying velocities become denormal, and arithmetic with
+    denormals is slow.
 
     Parameters
     ----------
     threads
-        Threads of the CPU. With one, a run's result does not depend on its stack.
+        CPU threads. With one, a run's result does not depend on the other runs of its stack.
     precision
-        Of a GPU's matrix products: ``float32`` or ``tf32``.
+        Precision of matrix products on a GPU: ``float32`` or ``tf32``.
     """
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -42,6 +42,6 @@ def torch_settings(threads: int, precision: str = "float32") -> Iterator[None]:
 
 
 def _flushes_denormals() -> bool:
-    """Return whether denormal results become zero, which torch does not tell."""
+    """Return whether denormals are flushed to zero; torch has no getter for it."""
     smallest_normal = torch.tensor(torch.finfo(torch.float32).tiny)
     return (smallest_normal / 2).item() == 0

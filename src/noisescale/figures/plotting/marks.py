@@ -51,7 +51,7 @@ class _LineStyle(TypedDict, total=False):
 
 
 class Point(NamedTuple):
-    """A row of a figure's table that stands for one mark."""
+    """A row of a figure's table that is drawn as one mark."""
 
     series: str
     x: float

@@ -1,4 +1,4 @@
-"""The multilayer perceptron of the paper, with SGD written out for many networks at once."""
+"""The multilayer perceptron of the paper, with SGD written out for many networks."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
 from .architecture import MLP as MLP
 from .initialization import initial_weights as initial_weights
-from .network import StackedMLP as StackedMLP
-from .network import forward as forward
+from .sgd import StackedMLP as StackedMLP
+from .sgd import forward as forward

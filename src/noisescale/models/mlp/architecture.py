@@ -1,6 +1,6 @@
 """The multilayer perceptron (ReLU, softmax, cross-entropy) as an `Architecture`.
 
-`noisescale.models.mlp.network` has the forward pass, the backward pass and the momentum update;
+`noisescale.models.mlp.sgd` has the forward pass, the backward pass and the momentum update;
 `input_layer` the ways to train the first layer and `strategy` the choice among them; `stack` builds
 a stack from runs; `cost` estimates work and memory.
 """

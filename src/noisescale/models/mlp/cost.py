@@ -50,7 +50,7 @@ def evaluation_work(run: Run, shape: Shape) -> Work:
     examples = run.train_size + shape.n_test
     widths = hidden_widths(run)
     flops = 2 * n_parameters(run, shape) * examples
-    if uses_dual(run, shape.n_inputs):  # whose weights are computed first
+    if uses_dual(run, shape.n_inputs):  # the weights are computed first
         flops += 2 * run.train_size * (shape.n_inputs + 1) * widths[0]
     moved = 8 * sum(widths) + 40 * shape.n_classes
     return Work(0, 0, examples, flops, moved * examples)

@@ -1,6 +1,7 @@
-"""The first layer of a stack, whose inputs are the training examples, known in advance.
+"""The first layer of a stack.
 
-That allows two reformulations, which in exact arithmetic are the same gradient descent:
+Its inputs are the training examples, which are known in advance. This allows two reformulations,
+which are equal to plain SGD in exact arithmetic:
 
 Block
     The pre-activations of the next K minibatches with the current weights are one matrix product;
@@ -148,7 +149,7 @@ class Dual:
 
         X_b w = X_b w₀ + (X Xᵀ)_b c,   u ← m u,   u_b ← u_b + d,   c ← c + u
 
-    It pays while the training set is smaller than twice the number of inputs.
+    It is faster while the training set is smaller than twice the number of inputs.
 
     Parameters
     ----------

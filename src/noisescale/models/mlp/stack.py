@@ -1,4 +1,4 @@
-"""A stack of runs as perceptrons: initial weights, inputs, and the way to train the first layer."""
+"""A stack of runs as perceptrons: initial weights, inputs, and how the first layer is trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from noisescale.models.mlp.initialization import initial_weights
 from noisescale.models.mlp.layer_sizes import layer_sizes
-from noisescale.models.mlp.network import StackedMLP, forward
+from noisescale.models.mlp.sgd import StackedMLP, forward
 from noisescale.models.mlp.strategy import block_updates, uses_dual
 from noisescale.models.training_sets import TrainingSets
 from noisescale.study.grid import Run
@@ -85,7 +85,7 @@ def _initial_layers(run: Run, sets: TrainingSets) -> list[Tensor]:
     """Return the initial weights, shapes (S, inputs + 1, outputs), zero for padded inputs."""
     device = sets.x.device
     sizes = layer_sizes(run, sets.n_inputs, sets.n_classes)
-    # A GPU would wait for them to be drawn again; a CPU's job would hold them in vain.
+    # Cache on a GPU only; on a CPU the cache would not be reused.
     initial = initial_weights if device.type == "cpu" else _cached_initial_weights
     layers = [
         torch.stack([torch.from_numpy(layer) for layer in of_seeds]).to(device)[sets.seed_row]

@@ -1,4 +1,4 @@
-"""Which of the equivalent ways to train a first layer is the fastest for a run.
+"""Which of the equivalent ways to train the first layer is the fastest for a run.
 
 The choice depends only on the run and the kind of device, so that a run's result does not depend
 on the stack that it is trained in. The constants are measured on one core of a server with AVX-512
@@ -11,7 +11,7 @@ from noisescale.models.mlp.layer_sizes import hidden_widths
 from noisescale.study.grid import Run
 
 _SMALL = 1 << 15
-"""Weights of a first layer that stays in the cache together with those of other networks."""
+"""A first layer with fewer weights stays in the cache together with those of other networks."""
 
 
 def uses_dual(run: Run, n_inputs: int) -> bool:
@@ -24,11 +24,11 @@ def uses_dual(run: Run, n_inputs: int) -> bool:
 
 
 def block_updates(run: Run, n_inputs: int, device: str = "cpu") -> int:
-    """Return how many updates of the first layer are made at once.
+    """Return the number of updates of the first layer in a block.
 
     A block saves passes over all weights and replaces small products by large ones; with momentum
-    it takes one more product, with the velocity. It pays less for a layer that stays in a core's
-    cache, and more on a GPU.
+    it takes one more product, with the velocity. It saves less time for a layer that stays in a
+    core's cache, and more on a GPU.
     """
     if run.weight_decay:
         return 1

@@ -5,7 +5,7 @@ import torch
 from helpers.networks import BATCH, STEPS, Peer, one_hot, problem
 
 from noisescale.models.block import Block
-from noisescale.models.mlp.network import StackedMLP, forward
+from noisescale.models.mlp.sgd import StackedMLP, forward
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

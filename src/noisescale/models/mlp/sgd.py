@@ -1,9 +1,9 @@
-"""The stacked SGD engine: many networks of one shape, trained together as batched products.
+"""SGD with momentum for many multilayer perceptrons of one shape: `StackedMLP` has the update.
 
-A stack holds the layers of S multilayer perceptrons (ReLU, softmax, cross-entropy), with forward
-pass, backward pass and momentum update written out. Each layer's bias is the last row of its
-weights, which a constant 1 in the layer's input multiplies. The gradient is never formed: its
-matrix product accumulates straight into the velocity.
+A stack holds the layers of S perceptrons (ReLU, softmax, cross-entropy). Forward pass, backward
+pass and momentum update are written out as batched matrix products. Each layer's bias is the last
+row of its weights, which a constant 1 in the layer's input multiplies. The gradient is never
+formed: the matrix product that computes it accumulates directly into the velocity.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is up to date is decided by content, whichever way the files' times went."""
+"""Content decides what is up to date, whatever the modification times of the files."""
 
 import os
 
