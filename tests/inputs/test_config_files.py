@@ -127,7 +127,7 @@ FILES: dict[str, tuple[str | bytes, Expected]] = {
     "full where there is none": ("base: {train_size: full}", Refused('"full"', WHOLE)),
     "Full": (in_experiment("batch_size", "batch_size: Full"), Refused('"Full"', "full")),
     # -- lists and ranges
-    "a list in the base": ("base: {momentum: [0, 0.9]}", Refused("stand in an experiment")),
+    "a list in the base": ("base: {momentum: [0, 0.9]}", Refused("put lists in an experiment")),
     "a list without brackets": (
         in_experiment("momentum", 'momentum: "0, 0.9"'),
         Refused('"0, 0.9"', "a list"),

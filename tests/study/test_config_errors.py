@@ -95,7 +95,7 @@ WRONG = [
     ('study: ""', "study", '""', "letters, digits"),
     ("study: 7", "study", "7", 'write it in quotes, "7"'),
     ("study: 2024-01-01", "study", '"2024-01-01"', "write it in quotes"),
-    ("title: 5", "title", "5", 'text; write it in quotes, "5"'),
+    ("title: 5", "title", "5", 'text (at most 200 characters); write it in quotes, "5"'),
     # -- numbers
     ("base: {learning_rate: 1e-3}", "base.learning_rate", '"1e-3"', "write 1.0e-3"),
     ("base: {updates: 1e4}", "base.updates", '"1e4"', "write 10000"),
