@@ -431,8 +431,8 @@ def test_null_on_the_command_line_is_explained(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load({"experiments": {"evidence": text}})
     assert str(caught.value) == (
-        f'experiments.evidence is "{text}": expected a block of key: value lines; --config makes '
-        f"text of {text}: write experiments: {{evidence: null}} in a file for --configfile"
+        f'experiments.evidence is "{text}": expected a block of key: value lines; --config passes '
+        f"{text} as text: write experiments: {{evidence: null}} in a file for --configfile"
     )
 
 
