@@ -1,4 +1,4 @@
-"""Folders of MNIST and its kin: which are used, and in which line the others are refused.
+"""Folders of MNIST, Fashion-MNIST and KMNIST: which are used, and in which line the others are refused.
 
 A row is a folder with made-up files of 20 + 10 images, since KMNIST's digests are not known. What
 needs the real files, or a server, is in `tests/data/test_mnist.py`.

@@ -361,13 +361,13 @@ def test_a_path_may_start_with_a_tilde_and_be_a_link(tmp_path, monkeypatch):
     verify(lambda: prepared("~/link.npz", tmp_path / "out.npz"), like(), tmp_path)
 
 
-def test_test_images_in_the_training_split_are_counted_and_said(tmp_path, caplog):
+def test_test_images_in_the_training_split_are_counted_and_reported(tmp_path, caplog):
     leaking = VALID["X_test"].copy()
     leaking[[1, 4]] = VALID["X_train"][[7, 0]]
     np.savez(tmp_path / "own.npz", **user_arrays(X_test=leaking))
     prepared(tmp_path / "own.npz", tmp_path / "data.npz")
     assert read_dataset_metadata(tmp_path / "data.npz")["test_images_in_train"] == 2
-    assert "2 of 6 images in X_test also stand in X_train" in caplog.text
+    assert "2 of 6 images in X_test also occur in X_train" in caplog.text
 
 
 # ---- A study that asks for more than there is ----------------------------------------------------
