@@ -171,11 +171,11 @@ def test_a_shards_job_is_given_more_memory_than_its_runs_hold(plan):
 
 def test_a_rules_code_is_what_its_module_imports(plan):
     names = {path.name for path in source_files("training.job")}
-    assert {"job.py", "network.py", "stack_training.py", "minibatches.py", "tables.py"} <= names
+    assert {"job.py", "sgd.py", "stack_training.py", "minibatches.py", "tables.py"} <= names
     assert not names & {"peaks.py", "scaling.py", "style.py", "page.py", "loading.py"}
     drawing = source_files("figures.draw", "figures.fig1_memorization")
     assert any(path.match("figures/fig1_memorization.py") for path in drawing)
-    assert not {"fig5_6_7_sweeps.py", "network.py"} & {path.name for path in drawing}
+    assert not {"fig5_6_7_sweeps.py", "sgd.py"} & {path.name for path in drawing}
 
 
 def test_a_short_digest_distinguishes_studies_and_is_stable():

@@ -238,5 +238,5 @@ def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RecordError(
             f"{path}: cannot be read ({type(error).__name__}: {error}); "
-            "give the right file, or run the workflow, which makes it again"
+            "give the right file, or run the workflow again"
         ) from error

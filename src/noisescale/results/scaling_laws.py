@@ -517,7 +517,7 @@ class ScalingLaws(_Record):
         except (OSError, ValueError) as error:
             raise RecordError(
                 f"{path}: cannot be read ({type(error).__name__}: {_first_cause(error)}); "
-                "give the right file, or run the workflow, which makes it again"
+                "give the right file, or run the workflow again"
             ) from error
 
     def peaks_of(self, experiment: str) -> list[Peak]:

@@ -21,7 +21,7 @@ from noisescale.storage.files import atomic_write
 
 SCHEMA_VERSION = 1
 _KEY = b"noisescale"
-_AGAIN = "give the right file, or run the workflow, which makes it again"
+_AGAIN = "give the right file, or run the workflow again"
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema, metadata: dict[str, Any]) -> None:
