@@ -146,8 +146,7 @@ class Study:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordError(
                 f"{path}: not a study, or damaged ({type(error).__name__}: {error}); expected the "
-                "study.json of a folder in results; give that one, or run the workflow again, which "
-                "writes it"
+                "study.json of a folder in results; give that one, or run the workflow again"
             ) from error
 
 
