@@ -77,7 +77,7 @@ def test_a_damaged_file_is_named_with_the_remedy(path, damage):
     with pytest.raises(RecordError) as error:
         read_table(path, EVIDENCE)
     text = one_line(error)
-    assert str(path) in text and "run the workflow, which makes it again" in text
+    assert str(path) in text and "or run the workflow again" in text
 
 
 def test_a_foreign_file_is_refused(tmp_path):

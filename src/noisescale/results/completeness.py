@@ -112,7 +112,7 @@ def read_evidence(path: Path, study: Study) -> pd.DataFrame:
 
 
 def _unfit(path: Path, what: str) -> RecordError:
-    return RecordError(f"{path}: {what}; delete the file and run the workflow again")
+    return RecordError(f"{path}: {what}; give the right file, or run the workflow again")
 
 
 def is_intact(path: Path) -> bool:
