@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from noisescale.cost.estimate import training_seconds
 from noisescale.cost.machine_speed import speed
-from noisescale.data.check import load_data_of
-from noisescale.data.dataset import Dataset, dataset_shape
+from noisescale.data.dataset import Dataset, dataset_shape, load_dataset
 from noisescale.errors import RecordError
 from noisescale.results.identity import RunIdentity
 from noisescale.results.schemas import RUNS
@@ -53,7 +52,7 @@ def train_stage(study_path: Path, data_path: Path, shard: str, output: Path, thr
         Threads to train with on a CPU.
     """
     study = Study.read(study_path)
-    dataset = load_data_of(study, data_path)
+    dataset = load_dataset(data_path)
     with exclusive_lock(output) as locked:
         if locked:
             remove_partial_writes(output)
