@@ -18,9 +18,10 @@ from helpers.inputs import Accepted, Refused, rows, verify
 from helpers.study_config import patched
 
 from noisescale.data import check
-from noisescale.data.check import check_data, load_data_of
+from noisescale.data.check import check_data
 from noisescale.data.dataset import load_dataset, read_dataset_metadata
 from noisescale.data.prepare import data_stage, prepare_dataset
+from noisescale.data.study_data import load_data_of
 from noisescale.errors import DataError, NoisescaleError
 from noisescale.planning.freshness import examine
 from noisescale.planning.plan import Plan

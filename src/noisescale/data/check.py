@@ -1,4 +1,4 @@
-"""Checks of a study's data: before any job runs, and whenever a stage reads them."""
+"""Check a study's data before any job runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from noisescale.data.dataset import Dataset, load_dataset, read_labels
+from noisescale.data.dataset import read_labels
 from noisescale.data.mnist import FILES, FOLDERS, load_mnist, mnist_folder
 from noisescale.data.npz import load_user_labels, load_user_npz
+from noisescale.data.study_data import check_sizes
 from noisescale.errors import DataError
-from noisescale.study.checks import check_against_data
 from noisescale.study.model import DatasetSpec, Study
 
 Labels = npt.NDArray[np.int64]
@@ -55,55 +55,6 @@ def check_data(study: Study, prepared: Path | None = None) -> None:
         check_sizes(study, *_user_labels(spec))
     elif spec.name in FOLDERS and all((mnist_folder(spec) / name).is_file() for name in FILES):
         load_mnist(spec)
-
-
-def load_data_of(study: Study, path: Path) -> Dataset:
-    """Read the prepared data set of a study.
-
-    Parameters
-    ----------
-    study
-        The study.
-    path
-        Its ``data.npz``.
-
-    Raises
-    ------
-    ConfigError
-        The study asks for more examples than there are, or for classes that do not exist.
-    DataError
-        The file is missing or damaged, or contains another data set.
-    """
-    dataset = load_dataset(path)
-    if dataset.name != study.dataset.name:
-        raise DataError(
-            f"{path}: contains {dataset.name}, but study {study.name} expects "
-            f"{study.dataset.name}; use the data.npz in the folder of this study's results"
-        )
-    check_sizes(study, dataset.y_train, dataset.y_test)
-    return dataset
-
-
-def check_sizes(study: Study, y_train: Labels, y_test: Labels) -> None:
-    """Check that a study asks for no more examples than there are, and for classes that exist.
-
-    Parameters
-    ----------
-    study
-        The study.
-    y_train, y_test : ndarray of int64, shape (n,)
-        The labels of both splits.
-
-    Raises
-    ------
-    ConfigError
-        In one line: the key, its value, what was expected, the remedy.
-    """
-    n_classes = int(y_train.max()) + 1
-    train, test = (
-        dict(enumerate(np.bincount(y, minlength=n_classes).tolist())) for y in (y_train, y_test)
-    )
-    check_against_data(study, len(y_train), train, {c: train[c] + test[c] for c in train})
 
 
 def _user_labels(spec: DatasetSpec) -> tuple[Labels, Labels]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from noisescale.data.check import check_sizes
 from noisescale.data.dataset import SCHEMA_VERSION, Dataset, dataset_digest, to_dataset
 from noisescale.data.npz import ARRAYS, Array, count_test_images_in_train
 from noisescale.data.sources import SOURCES, source_digest
+from noisescale.data.study_data import check_sizes
 from noisescale.errors import DataError
 from noisescale.storage.files import atomic_write
 from noisescale.study.model import DatasetSpec, Study

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from noisescale.data.check import load_data_of
 from noisescale.data.dataset import Dataset
 from noisescale.data.preprocessing import preprocess
 from noisescale.data.randomness import IMAGES, TEST_NOISE, TRAIN_NOISE, generator, noisy_labels
+from noisescale.data.study_data import load_data_of
 from noisescale.errors import DataError, NoisescaleError
 from noisescale.evidence import laplace
 from noisescale.progress import Progress
